@@ -1,0 +1,87 @@
+package retriever
+
+import (
+	"strings"
+)
+
+// checkFields reads what the caller asked for under "fields" and
+// "docvalue_fields", since the text to score is fetched by the same means: it
+// notes whether the caller wants Field itself, and refuses a request that would
+// give Field another form.
+func (s *Search) checkFields() error {
+	doc := s.request.Body
+	for _, m := range s.top {
+		if m.name != "fields" && m.name != "docvalue_fields" {
+			continue
+		}
+		if kindOf(doc, m.value) != kindArray {
+			return Unsupported("[%s] that is not an array beside a [%s] retriever", m.name, Name)
+		}
+		items, err := elements(doc, m.value)
+		if err != nil {
+			return err
+		}
+		for _, item := range items {
+			pattern, plain := fieldPattern(doc, item)
+			if !covers(pattern, s.Field) {
+				continue
+			}
+			if !plain || m.name == "docvalue_fields" {
+				return Unsupported("[%s] with a form of its own for the reranked field [%s]", m.name, s.Field)
+			}
+			s.wantsOwn = true
+		}
+	}
+	if docvalues := s.request.Query.Get("docvalue_fields"); docvalues != "" {
+		for pattern := range strings.SplitSeq(docvalues, ",") {
+			if covers(pattern, s.Field) {
+				return Unsupported("the URL parameter [docvalue_fields] with the reranked field [%s]", s.Field)
+			}
+		}
+	}
+	return nil
+}
+
+// fieldPattern reads one entry of "fields": a string, or an object with "field"
+// and, unless plain, more.
+func fieldPattern(doc []byte, item span) (pattern string, plain bool) {
+	switch kindOf(doc, item) {
+	case kindString:
+		return text(doc, item), true
+	case kindObject:
+		keys, err := members(doc, item)
+		if err != nil {
+			return "", false
+		}
+		if m, ok := find(keys, "field"); ok && kindOf(doc, m.value) == kindString {
+			return text(doc, m.value), len(keys) == 1
+		}
+	}
+	return "", false
+}
+
+// covers reports whether an Elasticsearch field pattern, in which only * is
+// special, matches the name of a field.
+func covers(pattern, field string) bool {
+	if !strings.Contains(pattern, "*") {
+		return pattern == field
+	}
+	parts := strings.Split(pattern, "*")
+	if !strings.HasPrefix(field, parts[0]) {
+		return false
+	}
+	rest := field[len(parts[0]):]
+	last := len(parts) - 1
+	for _, part := range parts[1:last] {
+		i := strings.Index(rest, part)
+		if i < 0 {
+			return false
+		}
+		rest = rest[i+len(part):]
+	}
+	return strings.HasSuffix(rest, parts[last])
+}
+
+// fetchable reports whether the field can be asked for by its name: a pattern
+// never has a value under its own key.
+func fetchable(field string) bool { return field != "" && !strings.Contains(field, "*") }

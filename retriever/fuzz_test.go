@@ -1,0 +1,93 @@
+package retriever_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/rerankd/rerankd/retriever"
+)
+
+// Whatever the bytes, Parse gives an error of its own, or a search whose upstream
+// body is JSON with the child in it, and leaves the bytes as they were.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		reranker(matchAll, ""), reranker(matchAll, `, "filter": [{"a": 1}], "rank_window_size": "5", "min_score": -1.5`),
+		reranker(`{"rrf": {"retrievers": [{"standard": {}}]}}`, `, "allow_rerank_failures": "true"`),
+		`{"size":1,"from":2,"retriever":{"text_similarity_reranker":{"retriever":{"knn":{}},"field":"f","inference_text":"q"}},"fields":[ ],"aggs":{}}`,
+		`{"retriever":{"rrf":{"retrievers":[{"retriever":{"text_similarity_reranker":{}}}]}}}`, `{"retriever":{"text\u005fsimilarity_reranker":{}}}`, `{`, `[]`,
+	} {
+		f.Add([]byte(seed), "size=3&from=1")
+	}
+	f.Fuzz(func(t *testing.T, body []byte, rawQuery string) {
+		query, err := url.ParseQuery(rawQuery)
+		if err != nil {
+			return
+		}
+		before := bytes.Clone(body)
+		s, err := retriever.Parse(retriever.Request{Body: body, Query: query, Indexed: true}, options)
+		if !bytes.Equal(before, body) {
+			t.Fatal("the body was edited")
+		}
+		var bad *retriever.RequestError
+		if errors.As(err, &bad) {
+			if !json.Valid(bad.Body()) {
+				t.Fatalf("error body %s", bad.Body())
+			}
+			return
+		}
+		if err != nil {
+			if !errors.Is(err, retriever.ErrNotOurs) {
+				t.Fatalf("%s: error of no known kind: %v", body, err)
+			}
+			return
+		}
+		if !retriever.MayHold(body) {
+			t.Fatalf("%s: parsed, but MayHold says no", body)
+		}
+		_, sent := s.Upstream()
+		var got struct {
+			Retriever map[string]json.RawMessage
+			Size      int
+		}
+		if err := json.Unmarshal(sent, &got); err != nil || len(got.Retriever) != 1 || got.Size != s.Window {
+			t.Fatalf("sent %s for %s: %v", sent, body, err)
+		}
+	})
+}
+
+// Whatever the cluster answers, reading and writing it does not panic; an answer
+// that is JSON stays JSON, and its page holds no hit twice.
+func FuzzSplice(f *testing.F) {
+	for _, seed := range []string{firstStage(hitA, hitN, hitB, hitC), firstStage(), `{"hits":{"hits":[{"_id":"a","fields":{}}]}}`, `{"hits":{"total":3,"hits":[{}]}}`} {
+		f.Add([]byte(seed), `"size": 2, "from": 1`)
+		f.Add([]byte(seed), `"fields": ["text", "n"], "min_score": 2`)
+	}
+	f.Fuzz(func(t *testing.T, answer []byte, more string) {
+		body := strings.TrimSuffix(reranker(matchAll, ""), "}") + ", " + more + "}"
+		s, err := retriever.Parse(retriever.Request{Body: []byte(body), Indexed: true}, options)
+		if err != nil {
+			return
+		}
+		first, err := s.Read(answer)
+		if err != nil {
+			if !errors.Is(err, retriever.ErrAnswer) {
+				t.Fatalf("error of no known kind: %v", err)
+			}
+			return
+		}
+		ranked := make([]retriever.Ranked, len(first.Texts()))
+		for i := range ranked {
+			ranked[i] = retriever.Ranked{Text: len(ranked) - 1 - i, Score: float32(math.Exp(-float64(i)))}
+		}
+		for _, out := range [][]byte{first.Answer(ranked, 0), first.FirstStageAnswer(true, 0), first.FirstStageAnswer(false, 0)} {
+			if json.Valid(answer) && !json.Valid(out) {
+				t.Fatalf("answer %s\nbecame %s", answer, out)
+			}
+		}
+	})
+}

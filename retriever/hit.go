@@ -1,0 +1,105 @@
+package retriever
+
+// readHit locates the score of one hit, reads the text of the field, and notes
+// what has to go: the sort values of a sorted first stage, and the field where
+// only the reranker asked for it. value is nil when the document has none.
+func (f *FirstStage) readHit(v span) (h hit, value *string, err error) {
+	keys, err := members(f.doc, v)
+	if err != nil {
+		return hit{}, nil, err
+	}
+	h.at = v
+	drop := make([]bool, len(keys))
+	for i, m := range keys {
+		switch m.name {
+		case "_score":
+			h.score = &m.value
+		case "sort":
+			drop[i] = true
+		case "ignored_field_values":
+			drop[i] = !f.search.callerFields()
+		case "fields":
+			var inside []span
+			value, inside, err = f.readFields(m.value)
+			if err != nil {
+				return hit{}, nil, err
+			}
+			if inside == nil {
+				drop[i] = true
+				continue
+			}
+			h.edits = append(h.edits, deletions(inside, v.off)...)
+		}
+	}
+	h.edits = append(h.edits, deletions(without(keys, drop), v.off)...)
+	return h, value, nil
+}
+
+// deletions are the edits that take spans of the answer out of the hit at off.
+func deletions(spans []span, off int) []edit {
+	edits := make([]edit, len(spans))
+	for i, s := range spans {
+		edits[i].at = shift(s, off)
+	}
+	return edits
+}
+
+// readFields reads the text out of "fields" and finds the spans in it that the
+// caller did not ask for; nil when nothing of it would be left.
+func (f *FirstStage) readFields(v span) (value *string, spans []span, err error) {
+	fields, err := members(f.doc, v)
+	if err != nil {
+		return nil, nil, err
+	}
+	drop := make([]bool, len(fields))
+	left := len(fields)
+	for i, m := range fields {
+		exact := m.name == f.search.Field
+		if exact {
+			value = firstText(f.doc, m.value)
+		}
+		if !f.search.wantsOwn && (exact || under(m.name, f.search.Field) && !f.search.callerFields()) {
+			drop[i] = true
+			left--
+		}
+	}
+	if left == 0 {
+		return value, nil, nil
+	}
+	return value, append([]span{}, without(fields, drop)...), nil
+}
+
+// under reports that name is an object above field: values of a nested field
+// come under the name of the nested object.
+func under(name, field string) bool {
+	return len(field) > len(name) && field[:len(name)] == name && field[len(name)] == '.'
+}
+
+// callerFields reports that the caller asked for fields of its own.
+func (s *Search) callerFields() bool {
+	for _, name := range []string{"fields", "docvalue_fields"} {
+		if _, ok := find(s.top, name); ok {
+			return true
+		}
+	}
+	return s.request.Query.Has("docvalue_fields")
+}
+
+// firstText is the first value of a field as text: strings as they are, numbers
+// and booleans as they are printed. Objects and nulls are no text.
+func firstText(doc []byte, v span) *string {
+	items, err := elements(doc, v)
+	if err != nil || len(items) == 0 {
+		return nil
+	}
+	var value string
+	switch kindOf(doc, items[0]) {
+	case kindString:
+		value = text(doc, items[0])
+	case kindNumber, kindBoolean:
+		value = string(items[0].of(doc))
+	default:
+		return nil
+	}
+	return &value
+}

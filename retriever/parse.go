@@ -1,0 +1,201 @@
+package retriever
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// Name is the retriever that this program executes itself.
+const Name = "text_similarity_reranker"
+
+// Options are the settings of the proxy that stand in for what a request leaves
+// out, and its limits.
+type Options struct {
+	// DefaultWindow is the rank_window_size of a request without one. At least 1.
+	DefaultWindow int
+	// MaxWindow is the largest rank_window_size accepted. At least 1.
+	MaxWindow int
+	// DefaultEndpoint is the inference_id of a request without one.
+	DefaultEndpoint string
+}
+
+// DefaultPage is the page size of a request that names neither a size nor a
+// rank_window_size.
+const DefaultPage = 10
+
+// Request is a search as it came in.
+type Request struct {
+	Body    []byte     // JSON, decompressed; not changed and not kept after the Search is dropped
+	Query   url.Values // URL parameters; not changed
+	Indexed bool       // the path names an index
+}
+
+// Search is a checked search with one text_similarity_reranker at the top of its
+// retriever tree. It keeps the request's body. It is read-only.
+type Search struct {
+	Field       string   // the document field whose text is scored
+	Query       string   // inference_text
+	InferenceID string   // the endpoint, the default one if the request names none
+	Window      int      // how many first-stage hits are reranked, at least 1
+	From, Size  int      // the page, cut from the reranked window
+	MinScore    *float32 // least raw logit of a hit; nil: none
+	// Lenient is allow_rerank_failures: true and false decide what a failed
+	// rerank gives, nil leaves it to the proxy's own policy.
+	Lenient *bool
+
+	request  Request
+	child    child
+	filter   *span    // the reranker's filter, pushed down to the child
+	top      []member // the members of the body
+	retrieve member   // the member "retriever" of the body
+	floor    *float32 // top-level min_score, compared with the score shown
+	wantsOwn bool     // the caller's own fields hold Field
+}
+
+// MayHold reports whether body can hold a text_similarity_reranker at all. It
+// reads the bytes once and parses nothing; false is certain. A name may be
+// spelt with \u escapes, so a body with one near the letters of a key is
+// reported as well.
+func MayHold(body []byte) bool {
+	return bytes.Contains(body, []byte(Name)) || escapedName(body)
+}
+
+// escapedName reports an object key that holds a \u escape: the only other way
+// to spell the retriever's name. One pass over the strings of the body.
+func escapedName(body []byte) bool {
+	escape := []byte(`\u`)
+	if !bytes.Contains(body, escape) {
+		return false
+	}
+	for i := bytes.IndexByte(body, '"'); i >= 0; {
+		end, err := skipString(body, i)
+		if err != nil {
+			return false
+		}
+		if next := skipSpace(body, end); next < len(body) && body[next] == ':' && bytes.Contains(body[i:end], escape) {
+			return true
+		}
+		quote := bytes.IndexByte(body[end:], '"')
+		if quote < 0 {
+			return false
+		}
+		i = end + quote
+	}
+	return false
+}
+
+// Parse reads a search body. It returns ErrNotOurs when the retriever tree holds
+// no text_similarity_reranker, and a *RequestError for a request that
+// Elasticsearch would refuse or that this program can't answer as Elasticsearch
+// would. Work is linear in the size of the body.
+func Parse(r Request, o Options) (*Search, error) {
+	doc := r.Body
+	if err := validJSON(doc); err != nil {
+		return nil, err
+	}
+	body, err := root(doc)
+	if err != nil || kindOf(doc, body) != kindObject {
+		return nil, ErrNotOurs
+	}
+	top, err := members(doc, body)
+	if err != nil {
+		return nil, err
+	}
+	tree, ok := find(top, "retriever")
+	if !ok {
+		return nil, ErrNotOurs
+	}
+	above, err := locate(doc, tree.value)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDuplicates(doc, top); err != nil {
+		return nil, err
+	}
+	if len(above) > 0 {
+		return nil, Unsupported("a [%s] inside [%s]", Name, strings.Join(above, "] inside ["))
+	}
+	s := &Search{request: r, top: top, retrieve: tree}
+	if err := s.parse(o); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Search) parse(o Options) error {
+	own, err := s.own()
+	if err != nil {
+		return err
+	}
+	given, err := s.parseReranker(own)
+	if err != nil {
+		return err
+	}
+	page, err := s.parsePage()
+	if err != nil {
+		return err
+	}
+	s.fillDefaults(o, given, page)
+	if err := s.validate(o, given, page); err != nil {
+		return err
+	}
+	if err := s.child.restrictions(s.request.Body); err != nil {
+		return err
+	}
+	return s.checkSupported()
+}
+
+// own returns the body of the reranker at the top, which must be alone there.
+func (s *Search) own() (span, error) {
+	doc := s.request.Body
+	list, err := members(doc, s.retrieve.value)
+	if err != nil {
+		return span{}, err
+	}
+	first := list[0] // locate found a name in it
+	switch {
+	case kindOf(doc, first.value) != kindObject:
+		return span{}, parsingError(doc, first.value.off, "[%s] retriever malformed, no [START_OBJECT] after retriever name", first.name)
+	case len(list) > 1:
+		return span{}, parsingError(doc, list[1].key.off,
+			"[%s] malformed retriever, expected [END_OBJECT] but found [FIELD_NAME]", first.name)
+	}
+	return first.value, nil
+}
+
+// validJSON refuses a body that isn't JSON. Such a body is answered here, since
+// the cluster would report the retriever that it doesn't know before it came to
+// the fault.
+func validJSON(doc []byte) error {
+	if json.Valid(doc) {
+		return nil
+	}
+	var syntax *json.SyntaxError
+	err := json.Unmarshal(doc, new(any))
+	if !errors.As(err, &syntax) {
+		return BadRequest("x_content_parse_exception", "[1:1] malformed JSON")
+	}
+	if strings.Contains(syntax.Error(), "unexpected end") {
+		e := contentError(doc, len(doc), &Cause{Type: "json_e_o_f_exception", Reason: "Unexpected end-of-input"}, "Unexpected end of file")
+		e.Cause.Type = "x_content_e_o_f_exception"
+		return e
+	}
+	off := max(0, int(syntax.Offset)-1)
+	return contentError(doc, off, &Cause{Type: "json_parse_exception", Reason: syntax.Error()}, "malformed JSON: %v", syntax)
+}
+
+// checkDuplicates refuses an object that says a name twice.
+func checkDuplicates(doc []byte, list []member) error {
+	seen := make(map[string]bool, len(list))
+	for _, m := range list {
+		if seen[m.name] {
+			return contentError(doc, m.key.off, &Cause{Type: "json_parse_exception", Reason: "Duplicate field '" + m.name + "'"},
+				"Duplicate field '%s'", m.name)
+		}
+		seen[m.name] = true
+	}
+	return nil
+}

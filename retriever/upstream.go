@@ -1,0 +1,123 @@
+package retriever
+
+import (
+	"bytes"
+	"net/url"
+	"slices"
+	"strconv"
+)
+
+// removed are the members that the first stage must not see: the page is cut
+// here, index boosts don't reach a reranked search, and a score floor compares
+// reranked scores.
+var removed = []string{"from", "size", "indices_boost", "min_score", "explain", "profile"}
+
+// Upstream is the search that the cluster is to run instead, at the same path:
+// the child retriever with the reranker's filter pushed down, as many hits as the
+// window holds, and the text of the field to score beside what the caller asked
+// for. The body is new memory.
+//
+// Partial results are switched off: Elasticsearch fails a reranked search when a
+// shard fails.
+func (s *Search) Upstream() (url.Values, []byte) {
+	query := make(url.Values, len(s.request.Query)+1)
+	for name, values := range s.request.Query {
+		if !slices.Contains([]string{"from", "size", "explain"}, name) {
+			query[name] = values
+		}
+	}
+	query.Set("allow_partial_search_results", "false")
+	return query, apply(s.request.Body, append(s.editTop(), s.editTree()...))
+}
+
+// editTree puts the child in the place of the reranker that holds it.
+func (s *Search) editTree() []edit {
+	doc := s.request.Body
+	before := span{s.retrieve.value.off, s.child.at.off}
+	after := span{s.child.at.end, s.retrieve.value.end}
+	edits, grown := s.pushFilter()
+	tail := blank(doc, after)
+	// What the child grew by is taken from the blanks behind it, so that the
+	// rest of the line stays in its columns.
+	if room := bytes.IndexByte(tail, '\n'); room < 0 {
+		tail = tail[min(grown, len(tail)):]
+	} else {
+		tail = tail[min(grown, room):]
+	}
+	return append(edits, edit{before, blank(doc, before)}, edit{after, tail})
+}
+
+// pushFilter adds the reranker's filter to the child's own, and tells by how
+// many bytes that makes the child longer.
+func (s *Search) pushFilter() ([]edit, int) {
+	if s.filter == nil {
+		return nil, 0
+	}
+	doc := s.request.Body
+	pushed := inner(doc, *s.filter)
+	if len(pushed) == 0 {
+		return nil, 0
+	}
+	own, ok := find(s.child.keys, "filter")
+	if !ok {
+		added := slices.Concat([]byte(`"filter":[`), pushed, []byte(`]`))
+		if len(s.child.keys) > 0 {
+			added = append([]byte{','}, added...)
+		}
+		end := s.child.body.end - 1
+		return []edit{{span{end, end}, added}}, len(added)
+	}
+	both := []byte{'['}
+	if present := inner(doc, own.value); len(present) > 0 {
+		both = append(append(both, present...), ',')
+	}
+	both = append(append(both, pushed...), ']')
+	return []edit{{own.value, both}}, len(both) - (own.value.end - own.value.off)
+}
+
+// inner is the list inside an array, without its brackets, or the one value.
+func inner(doc []byte, v span) []byte {
+	if kindOf(doc, v) != kindArray {
+		return v.of(doc)
+	}
+	return bytes.TrimSpace(doc[v.off+1 : v.end-1])
+}
+
+// editTop takes out what the first stage must not see and adds what it needs.
+func (s *Search) editTop() []edit {
+	doc := s.request.Body
+	drop := make([]bool, len(s.top))
+	var last, fields span // the last member that stays, and the caller's own "fields"
+	for i, m := range s.top {
+		if drop[i] = slices.Contains(removed, m.name); drop[i] {
+			continue
+		}
+		last = m.value
+		if m.name == "fields" {
+			fields = m.value
+		}
+	}
+	var edits []edit
+	for _, gone := range without(s.top, drop) {
+		edits = append(edits, edit{gone, blank(doc, gone)})
+	}
+	added := append([]byte(`,"size":`), strconv.Itoa(s.Window)...)
+	if fetchable(s.Field) && !s.wantsOwn {
+		name := marshal(s.Field)
+		if fields.end > 0 {
+			edits = append(edits, s.appendField(fields.end-1, name))
+		} else {
+			added = append(append(append(added, `,"fields":[`...), name...), ']')
+		}
+	}
+	return append(edits, edit{span{last.end, last.end}, added})
+}
+
+// appendField adds a name at the end of the caller's own array of fields.
+func (s *Search) appendField(end int, name []byte) edit {
+	before := bytes.TrimRight(s.request.Body[:end], " \t\r\n")
+	if before[len(before)-1] != '[' {
+		name = append([]byte{','}, name...)
+	}
+	return edit{span{end, end}, name}
+}
