@@ -1,0 +1,99 @@
+# `make help` is the map. Every target that compiles or runs something first
+# sees to the native libraries, and does nothing where they are present.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+NATIVE := internal/native/native.sh
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
+FUZZTIME ?= 10s
+BENCHTIME ?= 2s
+
+# The cache folder is fixed here, once: tests run in other folders.
+export RERANKD_CACHE := $(shell $(NATIVE) path cache)
+export CGO_LDFLAGS := -L'$(shell $(NATIVE) path tokenizers)' $(CGO_LDFLAGS)
+
+# Tools are installed into the cache folder, one folder a version.
+GOLANGCI_VERSION := 2.15.0
+GOFUMPT_VERSION := 0.12.0
+GOLANGCI := $(RERANKD_CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+GOFUMPT := $(RERANKD_CACHE)/tools/gofumpt-$(GOFUMPT_VERSION)/gofumpt
+GO_FILES = git ls-files --cached --others --exclude-standard '*.go'
+
+# install FILE PACKAGE@VERSION installs a Go tool unless FILE is there. The
+# linker flags above are for the project, not for its tools.
+define install
+if [[ ! -x "$(1)" ]]; then \
+	echo "installing $(2) (some minutes, once)"; \
+	CGO_LDFLAGS= GOFLAGS= GOBIN="$$(dirname "$(1)")" go install $(2); \
+fi
+endef
+
+.PHONY: help
+help: ## print this map
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: native
+native: ## fetch or build ONNX Runtime and libtokenizers.a into the cache folder
+	@$(NATIVE)
+
+.PHONY: model
+model: ## fetch the default model, to be embedded
+	@scorer/builtin/fetch.sh
+
+.PHONY: build
+build: native model ## build bin/rerankd
+	go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/rerankd ./cmd/rerankd
+
+.PHONY: demo
+demo: build ## rerank a real Elasticsearch's hits before your eyes; ARGS=--once ends by itself
+	@bin/rerankd demo $(ARGS)
+
+.PHONY: test
+test: native model ## run every test, race detector on, a real Elasticsearch included
+	go test -race -shuffle=on -timeout 20m ./...
+
+.PHONY: bench
+bench: native model ## measure pass-through, added latency and pairs a second; BENCHTIME=2s each
+	go test ./e2e -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m
+
+.PHONY: fuzz
+fuzz: native model ## run every fuzz target for FUZZTIME=10s
+	@found=0; \
+	while read -r dir; do \
+		targets=$$(go test -list '^Fuzz' "$$dir"); \
+		for target in $$(grep '^Fuzz' <<<"$$targets"); do \
+			found=1; \
+			echo "fuzzing $$target in $$dir for $(FUZZTIME)"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir"; \
+		done; \
+	done < <($(GO_FILES) | xargs grep -lE '^func Fuzz' | xargs -r -n1 dirname | sort -u | sed 's#^#./#'); \
+	[[ $$found == 1 ]] || { echo 'no fuzz target found'; exit 1; }
+
+.PHONY: fmt
+fmt: ## format the Go files
+	@$(call install,$(GOFUMPT),mvdan.cc/gofumpt@v$(GOFUMPT_VERSION))
+	@$(GO_FILES) | xargs "$(GOFUMPT)" -w
+
+.PHONY: lint
+lint: native model ## formatting, go vet, golangci-lint, tidiness of go.mod
+	@$(call install,$(GOFUMPT),mvdan.cc/gofumpt@v$(GOFUMPT_VERSION))
+	@$(call install,$(GOLANGCI),github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_VERSION))
+	@out=$$($(GO_FILES) | xargs "$(GOFUMPT)" -d); \
+	if [[ -n $$out ]]; then printf '%s\n' "$$out" 'run make fmt'; exit 1; fi
+	go mod tidy -diff
+	go vet ./...
+	"$(GOLANGCI)" run ./...
+
+.PHONY: check
+check: lint test fuzz ## all that a change must pass: lint, test, fuzz
+
+.PHONY: dist
+dist: build ## pack an archive that runs from any folder, and prove it
+	@deploy/dist.sh '$(VERSION)'
+
+.PHONY: clean
+clean: ## remove what was built here; the cache folder stays
+	rm -rf bin dist
