@@ -33,6 +33,7 @@ func (m *model) Score(_ context.Context, _ string, passages []string) ([]float32
 
 func TestContract(t *testing.T) {
 	scorertest.Run(t, scorertest.Options{}, func(tb testing.TB) scorer.Scorer {
+		tb.Helper()
 		return cache.NewScorer(overlap.Words{}, "words", open(tb, 1<<20))
 	})
 }

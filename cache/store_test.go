@@ -13,15 +13,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func open(t testing.TB, bytes int64) *cache.Store {
-	t.Helper()
+func open(tb testing.TB, bytes int64) *cache.Store {
+	tb.Helper()
 	s, err := cache.New(cache.Options{MaxBytes: bytes})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return s

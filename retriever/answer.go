@@ -157,7 +157,15 @@ func (f *FirstStage) write(list []placed, counted bool, took time.Duration) []by
 		edits = append(edits, edit{*f.took, strconv.AppendInt(nil, took.Milliseconds(), 10)})
 	}
 	edits = append(edits, edit{f.list, f.page(page)})
-	return apply(f.doc, edits)
+	answer := apply(f.doc, edits)
+	if f.search.paths == nil {
+		return answer
+	}
+	filtered, err := f.search.paths.Apply(answer)
+	if err != nil {
+		return answer // Read has walked these bytes: it can't come to this
+	}
+	return filtered
 }
 
 func (f *FirstStage) page(list []placed) []byte {

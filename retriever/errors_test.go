@@ -103,7 +103,6 @@ func TestWhatOneSearchCannotAnswerIsRefusedByName(t *testing.T) {
 		{"[script_fields] beside", beside(`"script_fields": {}`), ""},
 		{"[stored_fields] beside", beside(`"stored_fields": "_none_"`), ""},
 		{"[runtime_mappings] beside", beside(`"runtime_mappings": {}`), ""},
-		{"[filter_path] beside", reranker(matchAll, ""), "filter_path=hits"},
 		{"[explain] beside", reranker(matchAll, ""), "explain=true"},
 		{"[format] beside", reranker(matchAll, ""), "format=yaml"},
 		{"top_hits in [aggs]", beside(`"aggs": {"a": {"top_hits": {}}}`), ""},

@@ -162,7 +162,7 @@ func (s *Search) checkSupported() error {
 			}
 		}
 	}
-	for _, name := range []string{"explain", "filter_path", "format", "source", "stored_fields", "search_after"} {
+	for _, name := range []string{"explain", "format", "source", "stored_fields", "search_after"} {
 		if got := s.request.Query.Get(name); s.request.Query.Has(name) && !harmless(name, got) {
 			return Unsupported("the URL parameter [%s] beside a [%s] retriever", name, Name)
 		}

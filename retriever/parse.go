@@ -48,11 +48,12 @@ type Search struct {
 
 	request  Request
 	child    child
-	filter   *span    // the reranker's filter, pushed down to the child
-	top      []member // the members of the body
-	retrieve member   // the member "retriever" of the body
-	floor    *float32 // top-level min_score, compared with the score shown
-	wantsOwn bool     // the caller's own fields hold Field
+	filter   *span       // the reranker's filter, pushed down to the child
+	top      []member    // the members of the body
+	retrieve member      // the member "retriever" of the body
+	paths    *FilterPath // filter_path, applied to the final answer
+	floor    *float32    // top-level min_score, compared with the score shown
+	wantsOwn bool        // the caller's own fields hold Field
 }
 
 // MayHold reports whether body can hold a text_similarity_reranker at all. It
@@ -144,6 +145,13 @@ func (s *Search) parse(o Options) error {
 	}
 	if err := s.child.restrictions(s.request.Body); err != nil {
 		return err
+	}
+	if value := s.request.Query.Get("filter_path"); value != "" {
+		paths, err := ParseFilterPath(value)
+		if err != nil {
+			return err
+		}
+		s.paths = &paths
 	}
 	return s.checkSupported()
 }

@@ -22,7 +22,7 @@ var removed = []string{"from", "size", "indices_boost", "min_score", "explain", 
 func (s *Search) Upstream() (url.Values, []byte) {
 	query := make(url.Values, len(s.request.Query)+1)
 	for name, values := range s.request.Query {
-		if !slices.Contains([]string{"from", "size", "explain"}, name) {
+		if !slices.Contains([]string{"from", "size", "explain", "filter_path"}, name) {
 			query[name] = values
 		}
 	}

@@ -13,9 +13,10 @@ import (
 //
 // A call leads the pairs that nobody is scoring yet and follows those that
 // another call leads. When a leader fails, be it that its caller hung up, its
-// followers score for themselves under their own context; they never inherit its
-// error. A call scores what it leads before it waits, so two calls that follow
-// each other can't wait for each other. It is safe for concurrent use.
+// followers never inherit its error: one of them leads the same pairs again under
+// its own context, and the rest follow that one, so that a crowd does not fall
+// upon the model. A call scores what it leads before it waits, so two calls that
+// follow each other can't wait for each other. It is safe for concurrent use.
 type SingleFlight struct {
 	inner Scorer
 
@@ -77,45 +78,41 @@ func distinctPassages(passages []string) (distinct []string, place []int) {
 	return distinct, place
 }
 
+// joinedRounds is how often a call looks for others to join before it scores
+// what is left alone: leaders that fail one after the other can't hold it up.
+const joinedRounds = 4
+
 func (s *SingleFlight) scoreDistinct(ctx context.Context, query string, passages []string) ([]float32, error) {
 	scores := make([]float32, len(passages))
-	led, followed := s.board(query, passages)
-	if err := s.lead(ctx, query, passages, led, scores); err != nil {
-		return nil, err
+	open := make([]pair, len(passages))
+	for i, p := range passages {
+		open[i] = pair{index: i, key: digest(query, p)}
 	}
-	StatsFrom(ctx).Shared.Add(int64(len(followed)))
-	var orphans []int
-	for _, p := range followed {
-		select {
-		case <-p.flight.done:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for a score in flight: %w", ctx.Err())
+	for range joinedRounds {
+		led, followed := s.board(open)
+		if err := s.lead(ctx, query, passages, led, scores); err != nil {
+			return nil, err
 		}
-		if p.flight.ok {
-			scores[p.index] = p.flight.score
-		} else {
-			orphans = append(orphans, p.index)
+		orphans, err := follow(ctx, followed, scores)
+		if err != nil {
+			return nil, err
 		}
+		if len(orphans) == 0 {
+			return scores, nil
+		}
+		open = orphans // the first of the followers leads them, the others follow it
 	}
-	if len(orphans) == 0 {
-		return scores, nil
-	}
-	// The leader failed. Its pairs are scored here without joining anyone: one
-	// round at most, whatever others do.
-	own, err := s.inner.Score(ctx, query, pick(passages, orphans))
+	own, err := s.ask(ctx, query, passages, open)
 	if err != nil {
 		return nil, err
 	}
-	if len(own) != len(orphans) {
-		return nil, fmt.Errorf("%w: %d scores for %d passages", ErrScores, len(own), len(orphans))
-	}
-	for i, at := range orphans {
-		scores[at] = own[i]
+	for i, p := range open {
+		scores[p.index] = own[i]
 	}
 	return scores, nil
 }
 
-// pair is one passage of a call and its flight.
+// pair is one passage of a call and, once the call has boarded, its flight.
 type pair struct {
 	index  int
 	key    pairKey
@@ -124,21 +121,18 @@ type pair struct {
 
 // board registers the pairs that nobody scores yet as led by this call, and finds
 // those to follow.
-func (s *SingleFlight) board(query string, passages []string) (led, followed []pair) {
-	keys := make([]pairKey, len(passages))
-	for i, p := range passages {
-		keys[i] = digest(query, p)
-	}
+func (s *SingleFlight) board(open []pair) (led, followed []pair) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, key := range keys {
-		if f, ok := s.flying[key]; ok {
-			followed = append(followed, pair{i, key, f})
+	for _, p := range open {
+		var taken bool
+		if p.flight, taken = s.flying[p.key]; taken {
+			followed = append(followed, p)
 			continue
 		}
-		f := &flight{done: make(chan struct{})}
-		s.flying[key] = f
-		led = append(led, pair{i, key, f})
+		p.flight = &flight{done: make(chan struct{})}
+		s.flying[p.key] = p.flight
+		led = append(led, p)
 	}
 	return led, followed
 }
@@ -154,37 +148,56 @@ func (s *SingleFlight) lead(ctx context.Context, query string, passages []string
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for i, p := range led {
-			if len(own) == len(led) {
+			if own != nil {
 				p.flight.score, p.flight.ok = own[i], true
 			}
 			delete(s.flying, p.key)
 			close(p.flight.done)
 		}
 	}()
-	indexes := make([]int, len(led))
-	for i, p := range led {
-		indexes[i] = p.index
-	}
-	result, err := s.inner.Score(ctx, query, pick(passages, indexes))
+	own, err = s.ask(ctx, query, passages, led)
 	if err != nil {
 		return err
 	}
-	if len(result) != len(led) {
-		return fmt.Errorf("%w: %d scores for %d passages", ErrScores, len(result), len(led))
-	}
-	own = result
 	for i, p := range led {
 		scores[p.index] = own[i]
 	}
 	return nil
 }
 
-func pick(passages []string, indexes []int) []string {
-	out := make([]string, len(indexes))
-	for i, at := range indexes {
-		out[i] = passages[at]
+// follow waits for the flights of others and returns the pairs whose leader
+// failed.
+func follow(ctx context.Context, followed []pair, scores []float32) (orphans []pair, err error) {
+	for _, p := range followed {
+		select {
+		case <-p.flight.done:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for a score in flight: %w", ctx.Err())
+		}
+		if p.flight.ok {
+			scores[p.index] = p.flight.score
+		} else {
+			orphans = append(orphans, p)
+		}
 	}
-	return out
+	StatsFrom(ctx).Shared.Add(int64(len(followed) - len(orphans)))
+	return orphans, nil
+}
+
+// ask has inner score the pairs: one score for each, or nil and an error.
+func (s *SingleFlight) ask(ctx context.Context, query string, passages []string, pairs []pair) ([]float32, error) {
+	texts := make([]string, len(pairs))
+	for i, p := range pairs {
+		texts[i] = passages[p.index]
+	}
+	scores, err := s.inner.Score(ctx, query, texts)
+	if err != nil {
+		return nil, err
+	}
+	if len(scores) != len(pairs) {
+		return nil, fmt.Errorf("%w: %d scores for %d passages", ErrScores, len(scores), len(pairs))
+	}
+	return scores, nil
 }
 
 // digest frames the query by its length, so that no two pairs share an input.

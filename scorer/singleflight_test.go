@@ -113,6 +113,36 @@ func TestFollowersScoreForThemselvesWhenTheirLeaderFails(t *testing.T) {
 	}
 }
 
+// With one place at the model, followers that each scored for themselves would
+// be refused.
+func TestACrowdOfFollowersOutlivesItsLeaderWithOneMoreRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		model := &asked{}
+		s := scorer.NewSingleFlight(scorer.NewGate(model, 1, 0))
+		ctx, hangUp := context.WithCancel(t.Context())
+		leader := start(ctx, s, "q", "a", "bb")
+		synctest.Wait()
+		var shared scorer.Stats
+		var crowd []<-chan outcome
+		for range 20 {
+			crowd = append(crowd, start(scorer.WithStats(t.Context(), &shared), s, "q", "bb", "a"))
+		}
+		synctest.Wait()
+		hangUp()
+		if got := <-leader; !errors.Is(got.err, context.Canceled) {
+			t.Errorf("leader: %+v, want context.Canceled", got)
+		}
+		for _, follower := range crowd {
+			if got := <-follower; got.err != nil || !slices.Equal(got.scores, []float32{2, 1}) {
+				t.Errorf("follower: %+v", got)
+			}
+		}
+		if len(model.calls) != 2 || shared.Shared.Load() != 2*19 {
+			t.Errorf("%d runs and %d shared passages, want 2 and 38", len(model.calls), shared.Shared.Load())
+		}
+	})
+}
+
 func TestAFollowerThatHangsUpReturnsAtOnceAndHarmsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scorer.NewSingleFlight(&asked{})

@@ -5,6 +5,7 @@ package overlap
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -68,13 +69,19 @@ func (Numeric) Score(ctx context.Context, _ string, passages []string) ([]float3
 	}
 	scores := make([]float32, len(passages))
 	for i, passage := range passages {
-		number, err := strconv.ParseFloat(passage, 32)
-		if err != nil || number-number != 0 { // not a number, or not a finite one
+		number, ok := finite(passage)
+		if !ok {
 			return byLength(passages), nil
 		}
-		scores[i] = float32(number)
+		scores[i] = number
 	}
 	return scores, nil
+}
+
+// finite reads a number that a score can be.
+func finite(s string) (float32, bool) {
+	number, err := strconv.ParseFloat(s, 32)
+	return float32(number), err == nil && !math.IsNaN(number) && !math.IsInf(number, 0)
 }
 
 func byLength(passages []string) []float32 {

@@ -35,6 +35,7 @@ func TestNumericReadsScoresOrMeasuresLengths(t *testing.T) {
 		{[]string{"4", "four"}, []float32{1, 0.25}},
 		{[]string{"é", ""}, []float32{1, 0}},
 		{[]string{"NaN", "inf"}, []float32{1. / 3, 1. / 3}},
+		{[]string{"1", "1e39"}, []float32{1, 0.25}}, // beyond float32
 	} {
 		if got, err := (overlap.Numeric{}).Score(t.Context(), "q", tc.passages); err != nil || !slices.Equal(got, tc.want) {
 			t.Errorf("%q: got %v, %v, want %v", tc.passages, got, err, tc.want)

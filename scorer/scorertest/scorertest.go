@@ -79,6 +79,7 @@ func Run(t *testing.T, o Options, open func(testing.TB) scorer.Scorer) {
 }
 
 func concurrent(t *testing.T, o Options, s scorer.Scorer) {
+	t.Helper()
 	want := score(t, s, passages)
 	var callers sync.WaitGroup
 	for range 8 {
@@ -108,8 +109,13 @@ func score(t *testing.T, s scorer.Scorer, passages []string) []float32 {
 
 func same(t *testing.T, o Options, want, got []float32) {
 	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%d scores, want %d", len(got), len(want))
+		return
+	}
 	for i := range want {
-		if d := want[i] - got[i]; d > o.Tolerance || d < -o.Tolerance {
+		// Written so that no NaN passes.
+		if d := want[i] - got[i]; !(d <= o.Tolerance && d >= -o.Tolerance) {
 			t.Errorf("score %d is %v, want %v within %v", i, got[i], want[i], o.Tolerance)
 		}
 	}

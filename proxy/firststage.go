@@ -1,0 +1,104 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/rerankd/rerankd/retriever"
+)
+
+// ownHeaders of a request don't go with the first stage: they speak of a body, or
+// of an answer, that is another one there.
+var ownHeaders = []string{
+	"Content-Length", "Content-Encoding", "Accept-Encoding", "Expect",
+	"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
+}
+
+// firstStage runs the search that stands in for the caller's, with the caller's
+// method, path and headers. The answer is uncompressed, for none was offered.
+// The caller closes its body.
+func (p *Proxy) firstStage(r *http.Request, s *retriever.Search) (*http.Response, error) {
+	query, body := s.Upstream()
+	target := &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, Opaque: rawPath(r), RawQuery: query.Encode()}
+	out, err := http.NewRequestWithContext(r.Context(), r.Method, "", bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("create first-stage request: %w", err)
+	}
+	out.URL = target
+	out.Header = r.Header.Clone()
+	stripHopByHop(out.Header)
+	for _, name := range ownHeaders {
+		out.Header.Del(name)
+	}
+	res, err := p.o.Upstream.RoundTrip(out)
+	if err != nil {
+		return nil, err
+	}
+	p.o.Observer.Upstream(res.StatusCode)
+	return res, nil
+}
+
+// readAnswer holds the first stage's answer. It refuses one beyond the limit,
+// and one that isn't plain JSON.
+func (p *Proxy) readAnswer(r *http.Request, res *http.Response) ([]byte, error) {
+	limit := p.o.AnswerLimit
+	if res.ContentLength > limit {
+		return nil, answerTooLarge(limit)
+	}
+	if kindOfMedia(res.Header.Get("Content-Type")) != mediaText || res.Header.Get("Content-Encoding") != "" {
+		return nil, fmt.Errorf("%w: content type %q, encoding %q", retriever.ErrAnswer,
+			res.Header.Get("Content-Type"), res.Header.Get("Content-Encoding"))
+	}
+	answer, err := readAtMost(res.Body, res.ContentLength, limit+1)
+	switch {
+	case r.Context().Err() != nil:
+		return nil, context.Cause(r.Context())
+	case err != nil:
+		return nil, fmt.Errorf("read first-stage answer: %w: %w", errUnreachable, err)
+	case int64(len(answer)) > limit:
+		return nil, answerTooLarge(limit)
+	}
+	return answer, nil
+}
+
+// relayAnswer gives an answer of the cluster on as it is.
+func relayAnswer(w http.ResponseWriter, res *http.Response) {
+	stripHopByHop(res.Header)
+	maps.Copy(w.Header(), res.Header)
+	w.WriteHeader(res.StatusCode)
+	buf := copyBuffers{}.Get()
+	defer copyBuffers{}.Put(buf)
+	if _, err := io.CopyBuffer(onlyWriter{w}, res.Body, buf); err != nil {
+		of(w).err = fmt.Errorf("relay answer: %w", err)
+		panic(http.ErrAbortHandler) // the header is out: all that is left is to break off
+	}
+}
+
+// onlyWriter hides ReadFrom, so that io.CopyBuffer uses its buffer.
+type onlyWriter struct{ io.Writer }
+
+// copyAnswerHeader copies what an answer of the cluster says, without what
+// belongs to its connection or to the bytes of its body.
+func copyAnswerHeader(to, from http.Header) {
+	from = from.Clone()
+	stripHopByHop(from)
+	for _, name := range []string{"Content-Length", "Etag", "Last-Modified", "Accept-Ranges", "Content-Md5", "Digest"} {
+		from.Del(name)
+	}
+	maps.Copy(to, from)
+}
+
+// wantsJSON reports whether an answer in JSON is what the client asked for.
+func wantsJSON(accept string) bool {
+	accept = strings.ToLower(accept)
+	if strings.Contains(accept, "json") || strings.Contains(accept, "*/*") {
+		return true
+	}
+	return !strings.Contains(accept, "yaml") && !strings.Contains(accept, "cbor") && !strings.Contains(accept, "smile")
+}

@@ -1,0 +1,130 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// held is a request body of which the beginning has been read. Whatever comes of
+// it, the bytes that go on to the cluster are the ones that came.
+type held struct {
+	raw   []byte // as read from the client
+	text  []byte // the same, decompressed; equal to raw for a plain body
+	over  bool   // there is more than the limit
+	whole bool   // text is the whole body: not over the limit, and readable
+	plain bool   // raw is text
+}
+
+// hold reads the body of r until it ends or more than limit bytes of it are
+// there. A compressed body counts by what it decompresses to, and by what it is,
+// so that one that decompresses to nothing can't go on for ever. A body that
+// isn't valid gzip is held as far as it is readable, and is not whole. The error
+// wraps errCaller: the client's side failed.
+func hold(r *http.Request, limit int64) (held, error) {
+	source := &sourceReader{r: r.Body}
+	if !gzipped(r.Header) {
+		raw, err := readAtMost(source, r.ContentLength, limit+1)
+		if err != nil {
+			return held{}, fmt.Errorf("read request body: %w: %w", errCaller, err)
+		}
+		over := int64(len(raw)) > limit
+		return held{raw: raw, text: raw, over: over, whole: !over, plain: true}, nil
+	}
+	var raw bytes.Buffer
+	text, err := gunzip(io.TeeReader(io.LimitReader(source, limit+1), &raw), limit+1)
+	if source.err != nil {
+		return held{}, fmt.Errorf("read request body: %w: %w", errCaller, source.err)
+	}
+	over := int64(len(text)) > limit || int64(raw.Len()) > limit
+	return held{raw: raw.Bytes(), text: text, over: over, whole: err == nil && !over}, nil
+}
+
+// gunzip decompresses r until it ends or limit bytes are there.
+func gunzip(r io.Reader, limit int64) ([]byte, error) {
+	zr, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, fmt.Errorf("read gzip header: %w", err)
+	}
+	text, err := readAtMost(zr, -1, limit)
+	if err != nil {
+		return text, fmt.Errorf("read gzip body: %w", err)
+	}
+	return text, nil
+}
+
+// firstBuffer is how much is set aside on the word of a Content-Length; more is
+// only taken as bytes arrive.
+const firstBuffer = 64 << 10
+
+// readAtMost reads r until it ends or limit bytes are there. size is the length
+// that was announced, -1 for none.
+func readAtMost(r io.Reader, size, limit int64) ([]byte, error) {
+	var buf bytes.Buffer
+	if size > 0 {
+		buf.Grow(int(min(size, limit, firstBuffer)) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(io.LimitReader(r, limit))
+	return buf.Bytes(), err
+}
+
+// sourceReader remembers by which error its source ended, which a decompressor
+// over it would hide.
+type sourceReader struct {
+	r   io.Reader
+	err error // other than io.EOF
+}
+
+func (s *sourceReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// gzipped reports whether a body is compressed in a way that can be undone here.
+func gzipped(h http.Header) bool {
+	switch strings.ToLower(strings.TrimSpace(strings.Join(h["Content-Encoding"], ","))) {
+	case "gzip", "x-gzip":
+		return true
+	}
+	return false
+}
+
+// opaque reports whether a body is compressed in a way that can't be undone here.
+func opaque(h http.Header) bool {
+	encoding := strings.TrimSpace(strings.Join(h["Content-Encoding"], ","))
+	return encoding != "" && !strings.EqualFold(encoding, "identity") && !gzipped(h)
+}
+
+// replay gives r its body back, held bytes first. With a watch, the rest of a
+// plain body is read through it: where the watch fails, the cluster gets an
+// incomplete request, which it drops.
+func (h held) replay(r *http.Request, watch *nameWatch) *http.Request {
+	again := r.WithContext(r.Context())
+	var rest io.Reader = r.Body
+	if watch != nil && h.plain {
+		watch.r = r.Body
+		rest = watch
+	}
+	var body io.Reader = bytes.NewReader(h.raw)
+	if !h.whole {
+		body = io.MultiReader(body, rest)
+	}
+	again.Body = struct {
+		io.Reader
+		io.Closer
+	}{body, r.Body}
+	if r.Header.Get("Expect") != "" {
+		// The body is on its way already: nobody is to wait for another 100.
+		again.Header = r.Header.Clone()
+		again.Header.Del("Expect")
+	}
+	return again
+}

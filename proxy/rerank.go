@@ -1,0 +1,154 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rerankd/rerankd/internal/rerank"
+	"github.com/rerankd/rerankd/retriever"
+	"github.com/rerankd/rerankd/scorer"
+)
+
+// rerank answers a search of ours: the first stage on the cluster, the order by
+// the endpoint's scorer, the answer out of the cluster's own.
+func (p *Proxy) rerank(w http.ResponseWriter, r *http.Request, s *retriever.Search) {
+	rec := of(w)
+	sum := &rec.summary
+	sum.endpoint, sum.window = s.InferenceID, s.Window
+	if accept := strings.Join(r.Header["Accept"], ","); !wantsJSON(accept) {
+		p.fail(w, r, retriever.Unsupported("a [%s] with an answer of type [%s]; ask for JSON", retriever.Name, clip(accept)))
+		return
+	}
+	start := time.Now()
+	res, err := p.firstStage(r, s)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	defer func() { _ = res.Body.Close() }() // read to its end or given up: there is nothing to tell
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		sum.upstream = time.Since(start)
+		rec.outcome = OutcomeUpstreamError
+		relayAnswer(w, res)
+		return
+	}
+	answer, err := p.readAnswer(r, res)
+	sum.upstream = time.Since(start)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	first, err := s.Read(answer)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	order, err := p.order(r, s, first, sum)
+	if err != nil && !p.degrades(r, s, err) {
+		p.failRerank(w, r, s, err)
+		return
+	}
+	start = time.Now()
+	var final []byte
+	if err != nil {
+		rec.outcome, rec.err = OutcomeDegraded, err
+		sum.reason = classify(r, err).outcome
+		final = first.FirstStageAnswer(s.Lenient != nil, time.Since(rec.start))
+	} else {
+		final = first.Answer(order, time.Since(rec.start))
+	}
+	sum.splice = time.Since(start)
+	p.answer(w, r, res.Header, final)
+}
+
+// order scores the first stage's texts and gives their final order. The endpoint
+// must exist even if there is nothing to score, as in Elasticsearch.
+func (p *Proxy) order(r *http.Request, s *retriever.Search, first *retriever.FirstStage, sum *summary) ([]retriever.Ranked, error) {
+	endpoint, ok := p.o.Endpoint(s.InferenceID)
+	if !ok {
+		return nil, s.UnknownEndpoint()
+	}
+	texts := first.Texts()
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	if s.Query == "" {
+		return nil, s.EmptyQuery()
+	}
+	sum.passages = len(texts)
+	ctx, cancel := context.WithTimeout(scorer.WithStats(r.Context(), &sum.scoring), p.o.RerankTimeout)
+	defer cancel()
+	list, err := rerank.Rank(ctx, endpoint, rerank.Request{Query: s.Query, Passages: texts, MinScore: s.MinScore})
+	if err != nil {
+		return nil, fmt.Errorf("rerank: %w", modelError(ctx, err))
+	}
+	ranked := make([]retriever.Ranked, len(list))
+	for i, one := range list {
+		ranked[i] = retriever.Ranked{Text: one.Index, Score: one.Score}
+	}
+	return ranked, nil
+}
+
+// modelError sorts an error of a scorer: a full queue, the end of the time, or
+// else the model's own failure.
+func modelError(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, scorer.ErrOverloaded):
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return fmt.Errorf("%w: %w", errModel, err)
+}
+
+// degrades decides whether a search whose rerank step failed is answered in
+// first-stage order. The request's own allow_rerank_failures comes first; without
+// it a mistake of the client fails, and trouble of the reranker follows the
+// configured policy.
+func (p *Proxy) degrades(r *http.Request, s *retriever.Search, err error) bool {
+	var mistake *retriever.RequestError
+	switch {
+	case r.Context().Err() != nil:
+		return false
+	case s.Lenient != nil:
+		return *s.Lenient
+	case errors.As(err, &mistake):
+		return false
+	}
+	return !p.o.FailOnRerank
+}
+
+// failRerank answers with the failure of the rerank step, in the form that
+// Elasticsearch wraps one in.
+func (p *Proxy) failRerank(w http.ResponseWriter, r *http.Request, s *retriever.Search, err error) {
+	f := classify(r, err)
+	var mistake *retriever.RequestError // has its form already
+	if f.answer != nil && !errors.As(err, &mistake) {
+		f.answer = s.RerankFailure(f.answer.Status, f.answer.Cause)
+	}
+	p.answerFailure(w, r, err, f)
+}
+
+// answer writes the final answer under the headers of the cluster's.
+func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, header http.Header, body []byte) {
+	rec := of(w)
+	h := w.Header()
+	copyAnswerHeader(h, header)
+	if len(body) >= compressFrom && acceptsGzip(r.Header) {
+		body = compress(body)
+		h.Set("Content-Encoding", "gzip")
+	}
+	total := time.Since(rec.start)
+	rec.summary.tell(h, total)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(http.StatusOK)
+	if _, err := w.Write(body); err != nil {
+		rec.outcome, rec.status, rec.err = OutcomeClientGone, statusClientGone, err
+	}
+	rec.summary.observe(p.o.Observer, total)
+}

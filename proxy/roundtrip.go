@@ -1,0 +1,99 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/elastic/elastic-transport-go/v8/elastictransport"
+)
+
+// errCaller marks a failure to read the caller's own request body.
+var errCaller = errors.New("request body ended early")
+
+// errUnreachable marks a request that no node answered.
+var errUnreachable = errors.New("no answer from upstream")
+
+// RoundTrip sends a request to a live node and returns its answer, whatever the
+// status. The URL's scheme and host are the node's; everything else is the
+// request's own. The error wraps the context's error if the request was given
+// up, errCaller if its body failed, and errUnreachable otherwise.
+func (u *Upstream) RoundTrip(in *http.Request) (*http.Response, error) {
+	body := guard(in.Body)
+	defer body.release()
+	for range u.nodes.list {
+		body.rearm()
+		out := outgoing(in, body)
+		res, err := u.client.Perform(out)
+		n := u.nodes.at(out.URL)
+		switch {
+		case err == nil:
+			u.report(n, nil)
+			return res, nil
+		case in.Context().Err() != nil:
+			return nil, fmt.Errorf("send request: %w", context.Cause(in.Context()))
+		case body.failed() != nil:
+			return nil, fmt.Errorf("send request: %w: %w", errCaller, body.failed())
+		case n == nil: // the transport gave up before it chose a node: it is closed
+			return nil, fmt.Errorf("send request: %w: %w", errUnreachable, err)
+		}
+		u.report(n, err)
+		if !repeatable(in, err) || !u.nodes.anyLive() {
+			return nil, fmt.Errorf("send request to %s: %w: %w", n.name, errUnreachable, err)
+		}
+	}
+	return nil, fmt.Errorf("send request: %w: every node was tried", errUnreachable)
+}
+
+// outgoing copies what the transport will change: it writes the node's address
+// into the URL and its own name into User-Agent, and an http.RoundTripper may
+// not change the request it is given.
+func outgoing(in *http.Request, body *guardedBody) *http.Request {
+	agent, has := in.Header["User-Agent"]
+	out := in.WithContext(context.WithValue(in.Context(), agentKey{}, callerAgent{agent, has}))
+	address := *in.URL
+	out.URL = &address
+	out.Header = in.Header.Clone()
+	if out.Header == nil {
+		out.Header = http.Header{}
+	}
+	out.Host = "" // the node's own name, which a certificate and virtual hosts are bound to
+	if body != nil {
+		out.Body = body
+	}
+	return out
+}
+
+// repeatable reports whether a failed request can't have had an effect: either
+// no connection came about, so nothing was sent, or it only reads.
+func repeatable(r *http.Request, err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return true
+	}
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && (r.Body == nil || r.Body == http.NoBody)
+}
+
+type agentKey struct{}
+
+// callerAgent is the caller's User-Agent, which may be missing.
+type callerAgent struct {
+	values []string
+	has    bool
+}
+
+// restoreUserAgent puts the caller's User-Agent back, which elastictransport
+// overwrites. Without one of the caller's the header stays empty, by which
+// net/http sends none; so a caller's header without a value is lost, too.
+func restoreUserAgent(next elastictransport.RoundTripFunc) elastictransport.RoundTripFunc {
+	return func(r *http.Request) (*http.Response, error) {
+		if a, ok := r.Context().Value(agentKey{}).(callerAgent); ok && a.has {
+			r.Header["User-Agent"] = a.values
+		} else {
+			r.Header["User-Agent"] = []string{""}
+		}
+		return next(r)
+	}
+}

@@ -1,0 +1,79 @@
+package proxy
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// recorder is the [http.ResponseWriter] of one request. It remembers how the
+// answer went, for the log and the metrics.
+type recorder struct {
+	http.ResponseWriter
+	start   time.Time
+	route   string
+	outcome string
+	err     error // why the outcome is what it is; nil for none
+	status  int   // 0 until the final header is written
+	gone    bool  // a write failed: nobody reads any more
+	broken  bool  // the answer ends in the middle
+	summary summary
+}
+
+// of finds the recorder that ServeHTTP put in front. Handlers of this package
+// are reached through it alone.
+func of(w http.ResponseWriter) *recorder { return w.(*recorder) }
+
+// WriteHeader sends the header. An answer without a Content-Type stays without:
+// net/http would guess one from the body. The cluster's 100 is left to net/http,
+// which sends one as soon as the body is read, and so after the cluster wants it.
+func (w *recorder) WriteHeader(status int) {
+	if status == http.StatusContinue {
+		return
+	}
+	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
+		w.status = status
+		if _, has := w.Header()["Content-Type"]; !has {
+			w.Header()["Content-Type"] = nil
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	n, err := w.ResponseWriter.Write(p)
+	if err != nil {
+		w.gone = true
+	}
+	return n, err
+}
+
+// Unwrap lets [http.ResponseController] reach Flush and Hijack.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// aborted records an answer that ended in the middle: by the client's leaving,
+// or by the cluster's.
+func (w *recorder) aborted(r *http.Request) {
+	if w.gone || r.Context().Err() != nil {
+		w.outcome, w.status = OutcomeClientGone, statusClientGone
+		return
+	}
+	w.outcome = OutcomeUpstreamError
+}
+
+// level is how loud the request's log line is: a warning if something but the
+// client failed, nothing much if a request went through.
+func (w *recorder) level() slog.Level {
+	switch {
+	case w.outcome == OutcomeOK && w.route == RoutePassthrough:
+		return slog.LevelDebug
+	case w.outcome == OutcomeOK, w.outcome == OutcomeBadRequest, w.outcome == OutcomeTooLarge, w.outcome == OutcomeClientGone:
+		return slog.LevelInfo
+	case w.outcome == OutcomeUpstreamError && w.status < http.StatusInternalServerError: // the cluster's word on a bad search
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
+}
