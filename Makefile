@@ -67,7 +67,7 @@ fuzz: native model ## run every fuzz target for FUZZTIME=10s
 		for target in $$(grep '^Fuzz' <<<"$$targets"); do \
 			found=1; \
 			echo "fuzzing $$target in $$dir for $(FUZZTIME)"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$dir"; \
 		done; \
 	done < <($(GO_FILES) | xargs grep -lE '^func Fuzz' | xargs -r -n1 dirname | sort -u | sed 's#^#./#'); \
 	[[ $$found == 1 ]] || { echo 'no fuzz target found'; exit 1; }

@@ -1,0 +1,147 @@
+package configs
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config is everything that can be set. The tags of a field are its description:
+// yaml its name, usage its meaning, limits what [Config.Validate] lets pass; they
+// are shown by the program's help and by docs/configuration.md. A Config is a
+// plain value: copy it, change the copy.
+type Config struct {
+	Listen          string        `yaml:"listen" usage:"address on which clients connect" limits:"host:port; port 0 takes a free one"`
+	Admin           Admin         `yaml:"admin"`
+	Upstream        Upstream      `yaml:"upstream"`
+	Limits          Limits        `yaml:"limits"`
+	Rerank          Rerank        `yaml:"rerank"`
+	Endpoints       []Endpoint    `yaml:"endpoints" usage:"the inference ids that a search may name, each with its model: builtin, or a model folder" limits:"1 to 64, each id once; as a variable or flag: id=model, separated by commas"`
+	Engine          Engine        `yaml:"engine"`
+	Cache           Cache         `yaml:"cache"`
+	Log             Log           `yaml:"log"`
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" usage:"how long requests in flight may take to end when the program stops" limits:"0s to 1h"`
+}
+
+// Admin is the second listener: metrics, health and profiling.
+type Admin struct {
+	Listen string `yaml:"listen" usage:"address of the admin listener; empty: no such listener" limits:"host:port, another than listen"`
+	Token  Secret `yaml:"token" usage:"Bearer token that the admin listener asks for; empty: none. Health is answered without" limits:"visible ASCII without blanks"`
+}
+
+// Upstream is the cluster behind the proxy.
+type Upstream struct {
+	URLs                []string      `yaml:"urls" usage:"the cluster's nodes" limits:"1 to 64 of http(s)://host:port, without path, user or password; as a variable or flag separated by commas"`
+	CAFile              string        `yaml:"ca_file" usage:"PEM file with the certificates to trust; empty: the system's" limits:"not with upstream.insecure_skip_verify"`
+	InsecureSkipVerify  bool          `yaml:"insecure_skip_verify" usage:"accept any certificate, for trials only"`
+	DialTimeout         time.Duration `yaml:"dial_timeout" usage:"how long opening a connection to a node may take" limits:"1ms to 5m"`
+	MaxIdleConnsPerHost int           `yaml:"max_idle_conns_per_host" usage:"idle connections kept open to each node" limits:"1 to 65536"`
+	HealthInterval      time.Duration `yaml:"health_interval" usage:"time between two probes of a node" limits:"100ms to 1h"`
+}
+
+// Limits bound what one request may cost.
+type Limits struct {
+	BodyBytes     ByteSize      `yaml:"body_bytes" usage:"largest body, after decompression, of a search that is reranked; others are streamed at any size" limits:"1B to 2GiB"`
+	AnswerBytes   ByteSize      `yaml:"answer_bytes" usage:"largest answer of the cluster that is held to rerank it" limits:"1B to 16GiB"`
+	Window        int           `yaml:"window" usage:"largest rank_window_size" limits:"1 to 10000"`
+	HeaderTimeout time.Duration `yaml:"header_timeout" usage:"how long a client may take to send the header of a request" limits:"1ms to 1h"`
+	IdleTimeout   time.Duration `yaml:"idle_timeout" usage:"how long a client's connection may wait for its next request" limits:"1ms to 24h"`
+}
+
+// Rerank is how a search is reranked.
+type Rerank struct {
+	DefaultWindow   int           `yaml:"default_window" usage:"rank_window_size of a search that gives none" limits:"1 to limits.window"`
+	DefaultEndpoint string        `yaml:"default_endpoint" usage:"inference_id of a search that gives none" limits:"an id of endpoints"`
+	Timeout         time.Duration `yaml:"timeout" usage:"how long the rerank step of a search may take, the search on the cluster not counted" limits:"1ms to 1h"`
+	OnFailure       string        `yaml:"on_failure" usage:"what a search gets whose rerank step fails: degrade: the hits in first-stage order with a Warning header; fail: an error. allow_rerank_failures of a request wins" limits:"degrade, fail"`
+	AllowTestModels bool          `yaml:"allow_test_models" usage:"accept the models overlap and numeric, which are no rerankers, for tests only"`
+}
+
+// Endpoint gives an inference id its model.
+type Endpoint struct {
+	// ID is what a search names as inference_id.
+	ID string `yaml:"id"`
+	// Model is ModelBuiltin, the path of a model folder, or a test model.
+	Model string `yaml:"model"`
+}
+
+// Models of an [Endpoint] that are no folder. A folder of such a name is meant by
+// ./name.
+const (
+	ModelBuiltin = "builtin" // the model inside the program
+	ModelOverlap = "overlap" // test model: share of the query's words
+	ModelNumeric = "numeric" // test model: the number that a passage is
+)
+
+// Engine is the use of the machine by the models.
+type Engine struct {
+	Library     string `yaml:"library" usage:"path of the ONNX Runtime library; empty: beside the program, then the cache folder"`
+	Workers     int    `yaml:"workers" usage:"batches run at the same time; 0: one for each core that the cgroup quota grants" limits:"0 to 1024"`
+	BatchTokens int    `yaml:"batch_tokens" usage:"tokens in a batch, padding included" limits:"16 to 1048576"`
+	MaxTokens   int    `yaml:"max_tokens" usage:"tokens of a query and passage after which they are cut; 0: as many as the model takes" limits:"0, or 16 to 8192"`
+	Running     int    `yaml:"running" usage:"searches scored at the same time; 0: twice the workers" limits:"0 to 4096"`
+	Waiting     int    `yaml:"waiting" usage:"searches that may wait for a place; those beyond are refused at once" limits:"0 to 65536"`
+}
+
+// Cache is the store of scores.
+type Cache struct {
+	Bytes ByteSize `yaml:"bytes" usage:"memory for scores; 0: no cache" limits:"0, or 64KiB to 1TiB"`
+}
+
+// Log is the program's own log, on standard error.
+type Log struct {
+	Level  string `yaml:"level" usage:"least level that is logged" limits:"debug, info, warn, error"`
+	Format string `yaml:"format" usage:"form of a line" limits:"json, text"`
+}
+
+// Values of [Rerank.OnFailure].
+const (
+	OnFailureDegrade = "degrade"
+	OnFailureFail    = "fail"
+)
+
+// Values of [Log.Format].
+const (
+	FormatJSON = "json"
+	FormatText = "text"
+)
+
+// levels are the values of Log.Level.
+var levels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+}
+
+// MinLevel is Level as slog's value, info for one that is not valid.
+func (l Log) MinLevel() slog.Level { return levels[l.Level] }
+
+// Default is what holds when nothing is set: a proxy on loopback before a cluster
+// on loopback, with the built-in model.
+func Default() Config {
+	return Config{
+		Listen: "127.0.0.1:9280",
+		Admin:  Admin{Listen: "127.0.0.1:9281"},
+		Upstream: Upstream{
+			URLs:                []string{"http://127.0.0.1:9200"},
+			DialTimeout:         5 * time.Second,
+			MaxIdleConnsPerHost: 256,
+			HealthInterval:      5 * time.Second,
+		},
+		Limits: Limits{
+			BodyBytes:     10 * MiB,
+			AnswerBytes:   256 * MiB,
+			Window:        1000,
+			HeaderTimeout: 10 * time.Second,
+			IdleTimeout:   2 * time.Minute,
+		},
+		Rerank: Rerank{
+			DefaultWindow:   30,
+			DefaultEndpoint: ".rerank-v1-elasticsearch",
+			Timeout:         30 * time.Second,
+			OnFailure:       OnFailureDegrade,
+		},
+		Endpoints:       []Endpoint{{ID: ".rerank-v1-elasticsearch", Model: ModelBuiltin}},
+		Engine:          Engine{BatchTokens: 4096, Waiting: 64},
+		Cache:           Cache{Bytes: 64 * MiB},
+		Log:             Log{Level: "info", Format: FormatJSON},
+		ShutdownTimeout: 15 * time.Second,
+	}
+}
