@@ -13,7 +13,7 @@ BENCHTIME ?= 2s
 
 # The cache folder is fixed here, once: tests run in other folders.
 export RERANKD_CACHE := $(shell $(NATIVE) path cache)
-export CGO_LDFLAGS := -L'$(shell $(NATIVE) path tokenizers)' $(CGO_LDFLAGS)
+export CGO_LDFLAGS := '-L$(shell $(NATIVE) path tokenizers)' $(CGO_LDFLAGS)
 
 # Tools are installed into the cache folder, one folder a version.
 GOLANGCI_VERSION := 2.15.0

@@ -139,7 +139,7 @@ func Default() Config {
 			OnFailure:       OnFailureDegrade,
 		},
 		Endpoints:       []Endpoint{{ID: ".rerank-v1-elasticsearch", Model: ModelBuiltin}},
-		Engine:          Engine{BatchTokens: 4096, Waiting: 64},
+		Engine:          Engine{BatchTokens: 512, Waiting: 64},
 		Cache:           Cache{Bytes: 64 * MiB},
 		Log:             Log{Level: "info", Format: FormatJSON},
 		ShutdownTimeout: 15 * time.Second,

@@ -1,0 +1,240 @@
+package onnx
+
+import (
+	"context"
+	"errors"
+	"math"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rerankd/rerankd/scorer"
+)
+
+// long takes more tokens than the model "endless" computes to an end.
+var long = strings.Repeat("moon ", 60)
+
+// await spins until ok holds: what it waits for happens in the runtime's
+// threads, which no synctest bubble can see.
+func await(t *testing.T, e *Engine, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; runtime.Gosched() {
+		e.mu.Lock()
+		e.queue.mu.Lock()
+		done := ok()
+		e.queue.mu.Unlock()
+		e.mu.Unlock()
+		if done {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("waited a minute for %s", what)
+		}
+	}
+}
+
+// occupy, on an idle engine, starts a call that never ends by itself and returns once the model
+// runs it. stop cancels it and returns its error.
+func occupy(t *testing.T, e *Engine) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := e.Score(ctx, "tide", []string{long})
+		done <- err
+	}()
+	await(t, e, "the call to reach the model", func() bool { return e.queue.taken > 0 })
+	return sync.OnceValue(func() error {
+		cancel()
+		return <-done
+	})
+}
+
+func TestCancelEndsARunInTheMiddle(t *testing.T) {
+	e := loadFaulty(t, "endless", Options{Workers: 1})
+	want, err := e.Score(t.Context(), "tide", []string{"moon", "ocean"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := occupy(t, e)
+	start := time.Now()
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+	// Milliseconds are usual. The bound is for a loaded machine; without
+	// cancellation the run would take longer than the universe has been there.
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("the call ended %v after it was cancelled", took)
+	}
+	got, err := e.Score(t.Context(), "tide", []string{"moon", "ocean"})
+	if err != nil {
+		t.Fatalf("the session is not usable any more: %v", err)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("score %d is %v after a cancelled run, %v before", i, got[i], want[i])
+		}
+	}
+}
+
+func TestDeadlineInTheMiddleIsReportedAsOne(t *testing.T) {
+	e := loadFaulty(t, "endless", Options{Workers: 2, BatchTokens: 64})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if scores, err := e.Score(ctx, "tide", []string{long, "moon", long, long, "ocean", long}); !errors.Is(err, context.DeadlineExceeded) || scores != nil {
+		t.Errorf("got %v, %v, want nil and DeadlineExceeded", scores, err)
+	}
+}
+
+func TestDeadlineOfAMillisecondIsKept(t *testing.T) {
+	e := loadReference(t, Options{})
+	passages := make([]string, 300)
+	for i := range passages {
+		passages[i] = strings.Repeat("the moon pulls the oceans ", 60)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if scores, err := e.Score(ctx, "tide", passages); !errors.Is(err, context.DeadlineExceeded) || scores != nil {
+		t.Errorf("got %d scores, %v, want none and DeadlineExceeded", len(scores), err)
+	}
+	if scores, err := e.Score(t.Context(), "tide", passages[:3]); err != nil || len(scores) != 3 {
+		t.Errorf("the next call got %v, %v", scores, err)
+	}
+}
+
+func TestCallThatWaitsLeavesAtOnceWhenItsContextEnds(t *testing.T) {
+	e := loadFaulty(t, "endless", Options{Workers: 1})
+	stop := occupy(t, e)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	var stats scorer.Stats
+	go func() {
+		_, err := e.Score(scorer.WithStats(ctx, &stats), "tide", []string{"moon"})
+		done <- err
+	}()
+	await(t, e, "the call to queue", func() bool { return len(e.queue.jobs) == 1 })
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want context.Canceled", err)
+	}
+	if stats.Queue.Load() <= 0 || stats.Infer.Load() != 0 || stats.Scored.Load() != 0 {
+		t.Errorf("account %d ns queued, %d ns in the model, %d scored; want time in the queue only", stats.Queue.Load(), stats.Infer.Load(), stats.Scored.Load())
+	}
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the running call: %v", err)
+	}
+}
+
+func TestSmallCallIsServedBesideAnEndlessOne(t *testing.T) {
+	e := loadFaulty(t, "endless", Options{Workers: 2})
+	stop := occupy(t, e)
+	for range 20 {
+		if _, err := e.Score(t.Context(), "tide", []string{"moon", "ocean", ""}); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the endless call: %v", err)
+	}
+}
+
+func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
+	e := loadFaulty(t, "endless", Options{Workers: 1})
+	stop := occupy(t, e)
+	ctx, cancel := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	for range mostCalls - 1 {
+		waiting.Go(func() {
+			if _, err := e.Score(ctx, "tide", []string{"moon"}); !errors.Is(err, context.Canceled) {
+				t.Errorf("a call in the queue: %v", err)
+			}
+		})
+	}
+	await(t, e, "the queue to fill", func() bool { return len(e.queue.jobs) == mostCalls-1 })
+	if _, err := e.Score(t.Context(), "tide", []string{"moon"}); !errors.Is(err, scorer.ErrOverloaded) {
+		t.Errorf("error %v, want ErrOverloaded", err)
+	}
+	cancel()
+	waiting.Wait()
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the running call: %v", err)
+	}
+	if _, err := e.Score(t.Context(), "tide", []string{"moon"}); err != nil {
+		t.Errorf("after the rush: %v", err)
+	}
+}
+
+func TestCloseWaitsForCallsInsideAndRefusesNewOnes(t *testing.T) {
+	e, err := Load(faulty(t, "endless"), Options{Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := occupy(t, e)
+	closed := make(chan error, 2)
+	for range 2 {
+		go func() { closed <- e.Close() }()
+	}
+	await(t, e, "Close to begin", func() bool { return e.closing })
+	if _, err := e.Score(t.Context(), "tide", []string{"moon"}); !errors.Is(err, ErrClosed) {
+		t.Errorf("error %v, want ErrClosed", err)
+	}
+	select {
+	case err := <-closed:
+		t.Errorf("Close returned %v with a call inside", err)
+	default:
+	}
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the call inside: %v", err)
+	}
+	for range 2 {
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Callers come and go while others are cancelled and the engine closes. The
+// race detector and the leak check judge; whoever gets scores gets right ones.
+func TestManyCallersManyCancellationsOneClose(t *testing.T) {
+	e, err := Load(readReference(t), Options{Workers: 2, BatchTokens: 128})
+	if err != nil {
+		t.Fatal(err)
+	}
+	passages := []string{"The Moon's gravity pulls the oceans.", "", long, "Keep only a slow salted hash.", "x"}
+	want, err := e.Score(t.Context(), "what causes the tides", passages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var callers sync.WaitGroup
+	for caller := range 8 {
+		callers.Go(func() {
+			for i := range 30 {
+				ctx, cancel := context.WithCancel(t.Context())
+				if (i+caller)%3 == 0 {
+					time.AfterFunc(time.Duration(i)*100*time.Microsecond, cancel)
+				}
+				got, err := e.Score(ctx, "what causes the tides", passages)
+				cancel()
+				if errors.Is(err, ErrClosed) {
+					return
+				}
+				if err != nil && !errors.Is(err, context.Canceled) {
+					t.Errorf("caller %d: %v", caller, err)
+				}
+				for k := range got {
+					if math.Abs(float64(got[k]-want[k])) > tolerance {
+						t.Errorf("caller %d: score %d is %v, want %v", caller, k, got[k], want[k])
+					}
+				}
+				if caller == 0 && i == 20 {
+					if err := e.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	callers.Wait()
+}

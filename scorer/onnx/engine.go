@@ -1,0 +1,192 @@
+package onnx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rerankd/rerankd/scorer"
+	"github.com/rerankd/rerankd/scorer/tokenizer"
+)
+
+// ErrClosed reports a call to an Engine after Close.
+var ErrClosed = errors.New("engine closed")
+
+// mostCalls bounds the calls inside an engine, waiting ones included. It is the
+// backstop behind the limit of [scorer.Gate], which operators set.
+const mostCalls = 1024
+
+// Engine scores pairs with one model. It is safe for concurrent use.
+type Engine struct {
+	session     *session
+	tokenizer   *tokenizer.Tokenizer
+	options     Options
+	info        Info
+	fingerprint string
+
+	queue   *queue
+	workers sync.WaitGroup
+	helpers chan struct{} // a place for each goroutine that helps a call to tokenise
+
+	mu      sync.Mutex
+	idle    sync.Cond // signalled when calls becomes 0
+	calls   int
+	closing bool
+	closed  chan struct{} // closed when Close is through
+
+	totals totals
+}
+
+var _ scorer.Scorer = (*Engine)(nil)
+
+// Stats are the totals of an Engine since it was loaded, the runs of [Load] and
+// [Engine.Warm] included.
+type Stats struct {
+	Batches      int64
+	Pairs        int64
+	Tokens       int64         // of the pairs, special tokens included
+	PaddedTokens int64         // that the model ran, padding included
+	Busy         time.Duration // spent in the model, summed over the workers
+}
+
+type totals struct{ batches, pairs, tokens, padded, busy atomic.Int64 }
+
+func newEngine(s *session, t *tokenizer.Tokenizer, o Options) *Engine {
+	e := &Engine{
+		session: s, tokenizer: t, options: o, queue: newQueue(),
+		helpers: make(chan struct{}, o.Workers-1), closed: make(chan struct{}),
+	}
+	e.idle.L = &e.mu
+	for range o.Workers {
+		e.workers.Go(e.work)
+	}
+	return e
+}
+
+// Info describes the model.
+func (e *Engine) Info() Info { return e.info }
+
+// Fingerprint returns a hexadecimal SHA-256 over all that changes a score
+// apart from the two texts: weights, tokenizer, frame of the pair, greatest
+// length and precision. Engines with equal fingerprints give equal scores
+// within the model's own tolerance.
+func (e *Engine) Fingerprint() string { return e.fingerprint }
+
+// Stats returns the totals so far.
+func (e *Engine) Stats() Stats {
+	return Stats{
+		Batches: e.totals.batches.Load(), Pairs: e.totals.pairs.Load(), Tokens: e.totals.tokens.Load(),
+		PaddedTokens: e.totals.padded.Load(), Busy: time.Duration(e.totals.busy.Load()),
+	}
+}
+
+// Score implements [scorer.Scorer]. Pairs that are too long for the model are
+// cut by the balanced rule. When it returns, none of its work is left running.
+// With too many calls inside it returns [scorer.ErrOverloaded], and after Close
+// ErrClosed. The request's [scorer.Stats] are taken from ctx.
+func (e *Engine) Score(ctx context.Context, query string, passages []string) ([]float32, error) {
+	scores, err := e.score(ctx, query, passages)
+	if err != nil {
+		return nil, fmt.Errorf("score %d passages: %w", len(passages), err)
+	}
+	return scores, nil
+}
+
+func (e *Engine) score(ctx context.Context, query string, passages []string) ([]float32, error) {
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	if len(passages) == 0 {
+		return []float32{}, nil
+	}
+	stats := scorer.StatsFrom(ctx)
+	start := time.Now()
+	pairs, err := e.encode(ctx, query, passages)
+	stats.Tokenize.Add(int64(time.Since(start)))
+	if err != nil {
+		return nil, err
+	}
+
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	j := &job{
+		ctx: inner, cancel: cancel, stats: stats, pairs: pairs, scores: make([]float32, len(pairs)), done: make(chan struct{}),
+		batches: plan(pairs, e.options.BatchTokens, e.options.Workers),
+	}
+	e.queue.put(j)
+	select {
+	case <-j.done:
+	case <-inner.Done():
+		e.queue.drop(j)
+		<-j.done // batches in the model end soon after
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := context.Cause(inner); err != nil {
+		return nil, err
+	}
+	return j.scores, nil
+}
+
+// Warm runs the longest pair that the model takes on every worker, so that
+// memory is there and code is paged in before the first caller comes.
+func (e *Engine) Warm(ctx context.Context) error {
+	longest := strings.Repeat("a ", e.options.MaxTokens)
+	passages := make([]string, e.options.Workers)
+	for i := range passages {
+		passages[i] = longest
+	}
+	if _, err := e.Score(ctx, "warm up", passages); err != nil {
+		return fmt.Errorf("warm the engine: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) enter() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return ErrClosed
+	}
+	if e.calls >= mostCalls {
+		return scorer.ErrOverloaded
+	}
+	e.calls++
+	return nil
+}
+
+func (e *Engine) leave() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls--
+	if e.calls == 0 {
+		e.idle.Broadcast()
+	}
+}
+
+// Close refuses new calls, waits for those inside (whose contexts bound the
+// wait), ends the workers and frees the model. Closing again waits for the
+// first Close and returns nil.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if e.closing {
+		e.mu.Unlock()
+		<-e.closed
+		return nil
+	}
+	e.closing = true
+	for e.calls > 0 {
+		e.idle.Wait()
+	}
+	e.mu.Unlock()
+	defer close(e.closed)
+	e.queue.close()
+	e.workers.Wait()
+	return errors.Join(e.session.close(), e.tokenizer.Close())
+}
