@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as a shell reports SIGINT
+)
+
+// errInterrupted is the end of a command that was told to stop before it was
+// through.
+var errInterrupted = errors.New("interrupted")
+
+// outside is everything a command may touch of the world around the process.
+type outside struct {
+	environ        []string // as os.Environ gives it
+	stdout, stderr io.Writer
+	signals        <-chan os.Signal
+}
+
+// lookupEnv is os.LookupEnv over environ. As there, the last of several wins.
+func (o outside) lookupEnv(name string) (value string, set bool) {
+	for _, variable := range o.environ {
+		if n, v, ok := strings.Cut(variable, "="); ok && n == name {
+			value, set = v, true
+		}
+	}
+	return value, set
+}
+
+func (o outside) getenv(name string) string {
+	value, _ := o.lookupEnv(name)
+	return value
+}
+
+// command is one subcommand.
+type command struct {
+	name    string
+	summary string   // one line for the map of commands
+	about   string   // what it does
+	example []string // lines to paste
+	options []option // its own flags
+	config  bool     // it takes --config and a flag for every setting
+	run     func(o outside, in input) error
+}
+
+// option is a flag without a value that one command has.
+type option struct{ name, usage string }
+
+func commands() []command {
+	return []command{serveCommand(), checkCommand(), demoCommand(), versionCommand()}
+}
+
+// usageError is a mistake in the arguments; the user is pointed to the help.
+type usageError struct {
+	command string // "" for the program itself
+	reason  string
+}
+
+func (e *usageError) Error() string { return e.reason }
+
+// run is the program: it returns the exit code.
+func run(args []string, o outside) int {
+	err := dispatch(args, o)
+	if err == nil {
+		return exitOK
+	}
+	if usage, ok := errors.AsType[*usageError](err); ok {
+		help := "rerankd help"
+		if usage.command != "" {
+			help = "rerankd " + usage.command + " --help"
+		}
+		_, _ = fmt.Fprintf(o.stderr, "rerankd: %s\nTry: %s\n", usage.reason, help)
+		return exitUsage
+	}
+	_, _ = fmt.Fprintf(o.stderr, "rerankd: %v\n", err)
+	if errors.Is(err, errInterrupted) {
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+func dispatch(args []string, o outside) error {
+	if len(args) == 0 {
+		return &usageError{reason: "no command given"}
+	}
+	name, rest := args[0], args[1:]
+	if name == "help" && len(rest) > 0 {
+		name, rest = rest[0], []string{"--help"}
+	}
+	switch name {
+	case "help", "-h", "-help", "--help":
+		return writeMap(o.stdout)
+	case "-version", "--version":
+		name = "version"
+	}
+	for _, c := range commands() {
+		if c.name != name {
+			continue
+		}
+		in, err := parse(c, rest)
+		if err != nil {
+			return err
+		}
+		if in.help {
+			return writeHelp(o.stdout, c)
+		}
+		return c.run(o, in)
+	}
+	return &usageError{reason: unknownCommand(name)}
+}
+
+// unknownCommand names the command that was perhaps meant: the one with the same
+// first letter, of which there is one at most.
+func unknownCommand(name string) string {
+	reason := fmt.Sprintf("there is no command %q", name)
+	for _, c := range commands() {
+		if name != "" && name[0] == c.name[0] {
+			return reason + fmt.Sprintf(", did you mean %s?", c.name)
+		}
+	}
+	return reason
+}
