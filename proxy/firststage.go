@@ -20,15 +20,19 @@ var ownHeaders = []string{
 	"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
 }
 
-// firstStage runs the search that stands in for the caller's, with the caller's
-// method, path and headers. The answer is uncompressed, for none was offered.
-// The caller closes its body.
-func (p *Proxy) firstStage(r *http.Request, s *retriever.Search) (*http.Response, error) {
-	query, body := s.Upstream()
-	target := &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, Opaque: rawPath(r), RawQuery: query.Encode()}
-	out, err := http.NewRequestWithContext(r.Context(), r.Method, "", bytes.NewReader(body))
+// refused is an answer of the cluster other than a success. It is relayed as it
+// is. Whoever handles it closes the body.
+type refused struct{ res *http.Response }
+
+func (e *refused) Error() string { return "upstream answered " + e.res.Status }
+
+// ask sends a request of our own in the place of the caller's, with the caller's
+// headers, and holds the answer. The answer is uncompressed, for none was
+// offered. An answer that is no success is a *refused error.
+func (p *Proxy) ask(ctx context.Context, r *http.Request, method string, target *url.URL, body []byte) ([]byte, http.Header, error) {
+	out, err := http.NewRequestWithContext(ctx, method, "", bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("create first-stage request: %w", err)
+		return nil, nil, fmt.Errorf("create first-stage request: %w", err)
 	}
 	out.URL = target
 	out.Header = r.Header.Clone()
@@ -38,15 +42,20 @@ func (p *Proxy) firstStage(r *http.Request, s *retriever.Search) (*http.Response
 	}
 	res, err := p.o.Upstream.RoundTrip(out)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p.o.Observer.Upstream(res.StatusCode)
-	return res, nil
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return nil, nil, &refused{res}
+	}
+	defer func() { _ = res.Body.Close() }() // read to its end or given up: there is nothing to tell
+	answer, err := p.readAnswer(ctx, res)
+	return answer, res.Header, err
 }
 
-// readAnswer holds the first stage's answer. It refuses one beyond the limit,
+// readAnswer holds an answer of the cluster. It refuses one beyond the limit,
 // and one that isn't plain JSON.
-func (p *Proxy) readAnswer(r *http.Request, res *http.Response) ([]byte, error) {
+func (p *Proxy) readAnswer(ctx context.Context, res *http.Response) ([]byte, error) {
 	limit := p.o.AnswerLimit
 	if res.ContentLength > limit {
 		return nil, answerTooLarge(limit)
@@ -57,8 +66,8 @@ func (p *Proxy) readAnswer(r *http.Request, res *http.Response) ([]byte, error) 
 	}
 	answer, err := readAtMost(res.Body, res.ContentLength, limit+1)
 	switch {
-	case r.Context().Err() != nil:
-		return nil, context.Cause(r.Context())
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
 	case err != nil:
 		return nil, fmt.Errorf("read first-stage answer: %w: %w", errUnreachable, err)
 	case int64(len(answer)) > limit:

@@ -24,46 +24,53 @@ func (p *Proxy) rerank(w http.ResponseWriter, r *http.Request, s *retriever.Sear
 		p.fail(w, r, retriever.Unsupported("a [%s] with an answer of type [%s]; ask for JSON", retriever.Name, clip(accept)))
 		return
 	}
+	x := &run{p: p, r: r, s: s}
 	start := time.Now()
-	res, err := p.firstStage(r, s)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	defer func() { _ = res.Body.Close() }() // read to its end or given up: there is nothing to tell
-	if res.StatusCode < 200 || res.StatusCode > 299 {
-		sum.upstream = time.Since(start)
-		rec.outcome = OutcomeUpstreamError
-		relayAnswer(w, res)
-		return
-	}
-	answer, err := p.readAnswer(r, res)
+	release, err := x.firstStage()
+	defer release()
 	sum.upstream = time.Since(start)
 	if err != nil {
-		p.fail(w, r, err)
+		p.failUpstream(w, r, err)
 		return
 	}
-	first, err := s.Read(answer)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	order, err := p.order(r, s, first, sum)
+	ranked, err := p.order(r, s, x.first, sum)
 	if err != nil && !p.degrades(r, s, err) {
 		p.failRerank(w, r, s, err)
 		return
 	}
-	start = time.Now()
-	var final []byte
+	var order retriever.Order
 	if err != nil {
 		rec.outcome, rec.err = OutcomeDegraded, err
 		sum.reason = classify(r, err).outcome
-		final = first.FirstStageAnswer(s.Lenient != nil, time.Since(rec.start))
+		order = x.first.FirstStageOrder(s.Lenient != nil)
 	} else {
-		final = first.Answer(order, time.Since(rec.start))
+		order = x.first.RankedOrder(ranked)
 	}
-	sum.splice = time.Since(start)
-	p.answer(w, r, res.Header, final)
+	start = time.Now()
+	final, err := x.answer(order, rec.start)
+	if s.TwoPhase() {
+		sum.upstream += time.Since(start)
+	} else {
+		sum.splice = time.Since(start)
+	}
+	if err != nil {
+		p.failUpstream(w, r, err)
+		return
+	}
+	p.answer(w, r, x.header, final)
+}
+
+// failUpstream answers for a cluster that gave no usable answer: with its own
+// refusal as it is, or with the error that its silence is.
+func (p *Proxy) failUpstream(w http.ResponseWriter, r *http.Request, err error) {
+	var no *refused
+	if !errors.As(err, &no) {
+		p.fail(w, r, err)
+		return
+	}
+	defer func() { _ = no.res.Body.Close() }() // relayed as far as it goes
+	of(w).outcome = OutcomeUpstreamError
+	relayAnswer(w, no.res)
 }
 
 // order scores the first stage's texts and gives their final order. The endpoint

@@ -1,6 +1,8 @@
 package retriever
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -20,7 +22,8 @@ type FirstStage struct {
 	list   span // hits.hits
 	hits   []hit
 	texts  []string
-	scored []int // the hit that each text belongs to
+	scored []int  // the hit that each text belongs to
+	pit    string // the newest id of the point in time, if it runs on one
 }
 
 // hit is one document of the first stage.
@@ -28,6 +31,8 @@ type hit struct {
 	at    span
 	edits []edit // what the caller is not to see, taken out
 	score *span  // the value of _score
+
+	index, id, explanation span // their values; empty spans for none
 }
 
 // Ranked is one hit of the final order.
@@ -50,6 +55,9 @@ func (s *Search) Read(answer []byte) (*FirstStage, error) {
 	}
 	if m, ok := find(keys, "took"); ok {
 		f.took = &m.value
+	}
+	if m, ok := find(keys, "pit_id"); ok && kindOf(answer, m.value) == kindString {
+		f.pit = text(answer, m.value)
 	}
 	m, ok := find(keys, "hits")
 	if !ok {
@@ -99,37 +107,12 @@ func (f *FirstStage) readHits(v span) error {
 // the field, in first-stage order. Of several values the first counts.
 func (f *FirstStage) Texts() []string { return f.texts }
 
-// Answer writes the final answer: the page of ranked, which names each text at
-// most once, best first. Hits whose text is not in ranked are left out, as
-// Elasticsearch leaves out documents without the field. took is the time the
-// whole search has needed.
-func (f *FirstStage) Answer(ranked []Ranked, took time.Duration) []byte {
-	list := make([]placed, 0, len(ranked))
-	for _, r := range ranked {
-		if floor := f.search.floor; floor == nil || r.Score >= *floor {
-			list = append(list, placed{f.scored[r.Text], r.Score})
-		}
-	}
-	return f.write(list, f.search.threshold(), took)
+// Order is a final order of first-stage hits with the scores to show.
+type Order struct {
+	list    []placed
+	counted bool     // the list is all that matches: the total is its length
+	least   *float32 // in two phases: the score floor of the second
 }
-
-// FirstStageAnswer writes the answer of a search whose rerank step failed: the
-// hits in first-stage order with the scores 1, 1/2, 1/3, …, documents without
-// the field among them. With strict, score floors hold for these scores as well,
-// which is what allow_rerank_failures means; without it they are left aside.
-func (f *FirstStage) FirstStageAnswer(strict bool, took time.Duration) []byte {
-	list := make([]placed, 0, len(f.hits))
-	for i := range f.hits {
-		score := 1 / float32(i+1)
-		if strict && (below(score, f.search.MinScore) || below(score, f.search.floor)) {
-			continue
-		}
-		list = append(list, placed{i, score})
-	}
-	return f.write(list, strict && f.search.threshold(), took)
-}
-
-func below(score float32, floor *float32) bool { return floor != nil && score < *floor }
 
 // placed is a hit with the score it is shown with.
 type placed struct {
@@ -137,35 +120,92 @@ type placed struct {
 	score float32
 }
 
-// write cuts the page out of list and puts it into the answer. With counted, the
-// list is all that matches.
-func (f *FirstStage) write(list []placed, counted bool, took time.Duration) []byte {
+// RankedOrder is the order of ranked, which names each text at most once, best
+// first. Hits whose text is not in ranked are left out, as Elasticsearch leaves
+// out documents without the field.
+func (f *FirstStage) RankedOrder(ranked []Ranked) Order {
+	o := f.order(true)
+	for _, r := range ranked {
+		if !below(r.Score, f.search.floor) {
+			o.list = append(o.list, placed{f.scored[r.Text], r.Score})
+		}
+	}
+	return o
+}
+
+// FirstStageOrder is the order for a search whose rerank step failed: all hits in
+// first-stage order with the scores 1, 1/2, 1/3, …, documents without the field
+// among them. With strict, score floors hold for these scores as well, which is
+// what allow_rerank_failures means; without it they are left aside.
+func (f *FirstStage) FirstStageOrder(strict bool) Order {
+	o := f.order(strict)
+	for i := range f.hits {
+		score := 1 / float32(i+1)
+		if strict && (below(score, f.search.MinScore) || below(score, f.search.floor)) {
+			continue
+		}
+		o.list = append(o.list, placed{i, score})
+	}
+	return o
+}
+
+func (f *FirstStage) order(floors bool) Order {
+	o := Order{list: make([]placed, 0, len(f.hits))}
+	if !floors {
+		return o
+	}
+	o.counted = f.search.threshold()
+	for _, least := range []*float32{f.search.MinScore, f.search.floor} {
+		if least != nil && (o.least == nil || *least > *o.least) {
+			o.least = least
+		}
+	}
+	return o
+}
+
+func below(score float32, floor *float32) bool { return floor != nil && score < *floor }
+
+// Answer writes the final answer out of the first stage's own: the page of the
+// order. took is the time the whole search has needed. It is for searches of one
+// phase.
+func (f *FirstStage) Answer(o Order, took time.Duration) []byte {
 	edits := make([]edit, 0, 4)
-	first := min(f.search.From, len(list))
-	page := list[first:min(first+f.search.Size, len(list))]
+	first := min(f.search.From, len(o.list))
+	page := o.list[first:min(first+f.search.Size, len(o.list))]
 	if f.max != nil {
 		best := []byte("null")
 		if len(page) > 0 {
-			best = formatScore(list[0].score)
+			best = formatScore(o.list[0].score)
 		}
 		edits = append(edits, edit{*f.max, best})
 	}
-	if counted && f.total != nil {
-		edits = append(edits, edit{*f.total, f.count(len(list))})
+	if o.counted && f.total != nil {
+		edits = append(edits, edit{*f.total, f.count(len(o.list))})
 	}
 	if f.took != nil {
 		edits = append(edits, edit{*f.took, strconv.AppendInt(nil, took.Milliseconds(), 10)})
 	}
 	edits = append(edits, edit{f.list, f.page(page)})
-	answer := apply(f.doc, edits)
-	if f.search.paths == nil {
-		return answer
+	return f.formatted(apply(f.doc, edits))
+}
+
+// formatted is an answer as the URL parameters filter_path and pretty want it.
+// Both can only fail on bytes that are no JSON, which stay as they are.
+func (f *FirstStage) formatted(answer []byte) []byte {
+	if f.search.paths != nil {
+		if left, err := f.search.paths.Apply(answer); err == nil {
+			answer = left
+		}
 	}
-	filtered, err := f.search.paths.Apply(answer)
-	if err != nil {
-		return answer // Read has walked these bytes: it can't come to this
+	query := f.search.request.Query
+	if query.Has("pretty") && query.Get("pretty") != "false" {
+		var b bytes.Buffer
+		if json.Indent(&b, answer, "", "  ") == nil {
+			b.WriteByte('\n')
+			answer = b.Bytes()
+		}
 	}
-	return filtered
+	return answer
 }
 
 func (f *FirstStage) page(list []placed) []byte {

@@ -61,7 +61,7 @@ func TestTheAnswerHoldsTheRankedPageAndNothingTheCallerDidNotAskFor(t *testing.T
 			if d := cmp.Diff([]string{"alpha", "7", "true"}, f.Texts()); d != "" {
 				t.Fatal(d)
 			}
-			got := string(f.Answer(ranked, 12*time.Millisecond))
+			got := string(f.Answer(f.RankedOrder(ranked), 12*time.Millisecond))
 			want := `{"took":12,"timed_out":false,"hits":{"total":` + tc.total + `,"max_score":` + tc.max +
 				`,"hits":[` + tc.hits + `]},"aggregations":{"n":{"value":40}}}`
 			if got != want {
@@ -79,7 +79,7 @@ func TestFieldsOfTheCallerStayWhenTheTextIsTakenOut(t *testing.T) {
 		`{"m":[2], "text":["x"] , "n":[1]}`: `{"m":[2] , "n":[1]}`,
 	} {
 		f := read(t, body, "", firstStage(`{"_id":"a","_score":1,"fields":`+fields+`}`))
-		got := string(f.Answer([]retriever.Ranked{{Text: 0, Score: 2}}, 0))
+		got := string(f.Answer(f.RankedOrder([]retriever.Ranked{{Text: 0, Score: 2}}), 0))
 		if !strings.Contains(got, `"hits":[{"_id":"a","_score":2.0,"fields":`+want+`}]`) {
 			t.Errorf("fields %s: got %s", fields, got)
 		}
@@ -92,7 +92,7 @@ func TestAValueOfANestedFieldIsNoText(t *testing.T) {
 	if got := f.Texts(); len(got) != 0 {
 		t.Errorf("texts %q, want none", got)
 	}
-	if got := string(f.FirstStageAnswer(false, 0)); !strings.Contains(got, `"hits":[{"_id":"a","_score":1.0}]`) {
+	if got := string(f.Answer(f.FirstStageOrder(false), 0)); !strings.Contains(got, `"hits":[{"_id":"a","_score":1.0}]`) {
 		t.Errorf("the nested value stayed: %s", got)
 	}
 }
@@ -106,10 +106,10 @@ func TestAFailedRerankAnswersInFirstStageOrder(t *testing.T) {
 		}
 		return out
 	}
-	if got := scores(f.FirstStageAnswer(false, 0)); !slices.Equal(got, []string{"1.0", "0.5", "0.33333334"}) {
+	if got := scores(f.Answer(f.FirstStageOrder(false), 0)); !slices.Equal(got, []string{"1.0", "0.5", "0.33333334"}) {
 		t.Errorf("by the proxy's own policy: scores %v", got)
 	}
-	strict := f.FirstStageAnswer(true, 0)
+	strict := f.Answer(f.FirstStageOrder(true), 0)
 	if got := scores(strict); !slices.Equal(got, []string{"1.0", "0.5"}) {
 		t.Errorf("by allow_rerank_failures: scores %v", got)
 	}
@@ -118,14 +118,17 @@ func TestAFailedRerankAnswersInFirstStageOrder(t *testing.T) {
 	}
 }
 
+// empty is the answer in which nothing is ranked.
+func empty(f *retriever.FirstStage) []byte { return f.Answer(f.RankedOrder(nil), 0) }
+
 func TestATotalOfAnotherFormKeepsItsForm(t *testing.T) {
 	body := reranker(matchAll, `, "min_score": 1`)
 	asInt := strings.Replace(firstStage(hitA), `{"value":40,"relation":"eq"}`, "40", 1)
-	if got := string(read(t, body, "", asInt).Answer(nil, 0)); !strings.Contains(got, `"total":0,"max_score":null,"hits":[]`) {
+	if got := string(empty(read(t, body, "", asInt))); !strings.Contains(got, `"total":0,"max_score":null,"hits":[]`) {
 		t.Errorf("got %s", got)
 	}
 	without := strings.Replace(firstStage(hitA), `"total":{"value":40,"relation":"eq"},`, "", 1)
-	if got := string(read(t, body, "", without).Answer(nil, 0)); !strings.Contains(got, `"hits":{"max_score":null,"hits":[]}`) {
+	if got := string(empty(read(t, body, "", without))); !strings.Contains(got, `"hits":{"max_score":null,"hits":[]}`) {
 		t.Errorf("got %s", got)
 	}
 }

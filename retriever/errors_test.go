@@ -92,43 +92,32 @@ func TestABadRequestGetsElasticsearchsErrorNamingTheFault(t *testing.T) {
 	}
 }
 
-func TestWhatOneSearchCannotAnswerIsRefusedByName(t *testing.T) {
-	beside := func(more string) string { return strings.TrimSuffix(reranker(matchAll, ""), "}") + ", " + more + "}" }
-	for _, tc := range []struct{ name, body, query string }{
-		{"[collapse] beside", beside(`"collapse": {"field": "x"}`), ""},
-		{"[post_filter] beside", beside(`"post_filter": {"term": {"x": 1}}`), ""},
-		{"[explain] beside", beside(`"explain": true`), ""},
-		{"[profile] beside", beside(`"profile": true`), ""},
-		{"[pit] beside", beside(`"pit": {"id": "x"}`), ""},
-		{"[script_fields] beside", beside(`"script_fields": {}`), ""},
-		{"[stored_fields] beside", beside(`"stored_fields": "_none_"`), ""},
-		{"[runtime_mappings] beside", beside(`"runtime_mappings": {}`), ""},
-		{"[explain] beside", reranker(matchAll, ""), "explain=true"},
+func TestWhatCannotBeAnsweredRightIsRefusedByName(t *testing.T) {
+	beside := func(child, more string) string {
+		return strings.TrimSuffix(reranker(child, ""), "}") + ", " + more + "}"
+	}
+	opaque := `{"rrf": {"retrievers": []}}`
+	for _, tc := range []struct{ want, body, query string }{
+		{"[slice] beside", beside(matchAll, `"slice": {"id": 0, "max": 2}`), ""},
 		{"[format] beside", reranker(matchAll, ""), "format=yaml"},
-		{"top_hits in [aggs]", beside(`"aggs": {"a": {"top_hits": {}}}`), ""},
-		{"_score in [aggs]", beside(`"aggs": {"a": {"max": {"script": "_score"}}}`), ""},
-		{"together with [min_score]", strings.TrimSuffix(reranker(matchAll, `, "min_score": 1`), "}") + `, "aggs": {"a": {"max": {"field": "n"}}}}`, ""},
+		{"[source] beside", reranker(matchAll, ""), "source={}"},
 		{"[chunk_rescorer] in", reranker(matchAll, `, "chunk_rescorer": {}`), ""},
-		{"[_name] in", reranker(matchAll, `, "_name": "r"`), ""},
 		{"[collapse] in", reranker(`{"standard": {"collapse": {"field": "x"}}}`, ""), ""},
+		{"[collapse] beside a [text_similarity_reranker] over a [rrf]", beside(opaque, `"collapse": {"field": "x"}`), ""},
+		{"scores in [aggs] beside a [text_similarity_reranker] over a [rrf]", beside(opaque, `"aggs": {"a": {"top_hits": {}}}`), ""},
 		{"inside [text_similarity_reranker]", reranker(reranker(matchAll, "")[len(`{"retriever": `):len(reranker(matchAll, ""))-1], ""), ""},
 		{"inside [rrf]", `{"retriever": {"rrf": {"retrievers": [` + matchAll + `, {"retriever": {"text_similarity_reranker": {}}, "weight": 2}]}}}`, ""},
 		{"inside [pinned] inside [rescorer]", `{"retriever": {"pinned": {"retriever": {"rescorer": {"retriever": {"text_similarity_reranker": {}}}}}}}`, ""},
-		{"for the reranked field [text]", beside(`"fields": [{"field": "te*", "format": "x"}]`), ""},
-		{"for the reranked field [text]", beside(`"docvalue_fields": ["text"]`), ""},
+		{"[fields] that is not an array", beside(matchAll, `"fields": "text"`), ""},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
+		t.Run(tc.want, func(t *testing.T) {
 			_, err := parse(t, tc.body, tc.query)
 			var bad *retriever.RequestError
 			if !errors.As(err, &bad) || bad.Status != 400 {
 				t.Fatalf("%s\ngot error %v, want a 400", tc.body, err)
 			}
-			want := tc.name
-			if strings.HasPrefix(want, "inside [pinned]") {
-				want = "inside [pinned] inside [rescorer]"
-			}
-			if !strings.HasPrefix(bad.Cause.Reason, "rerankd does not support ") || !strings.Contains(bad.Cause.Reason, want) {
-				t.Errorf("reason %q, want it to say %q", bad.Cause.Reason, want)
+			if !strings.HasPrefix(bad.Cause.Reason, "rerankd does not support ") || !strings.Contains(bad.Cause.Reason, tc.want) {
+				t.Errorf("reason %q, want it to say %q", bad.Cause.Reason, tc.want)
 			}
 		})
 	}

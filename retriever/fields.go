@@ -6,20 +6,20 @@ import (
 
 // checkFields reads what the caller asked for under "fields" and
 // "docvalue_fields", since the text to score is fetched by the same means: it
-// notes whether the caller wants Field itself, and refuses a request that would
-// give Field another form.
-func (s *Search) checkFields() error {
+// notes whether the caller wants Field itself, and reports a conflict where the
+// caller's request would give Field another form.
+func (s *Search) checkFields() (conflict bool, err error) {
 	doc := s.request.Body
 	for _, m := range s.top {
 		if m.name != "fields" && m.name != "docvalue_fields" {
 			continue
 		}
 		if kindOf(doc, m.value) != kindArray {
-			return Unsupported("[%s] that is not an array beside a [%s] retriever", m.name, Name)
+			return false, Unsupported("[%s] that is not an array beside a [%s] retriever", m.name, Name)
 		}
 		items, err := elements(doc, m.value)
 		if err != nil {
-			return err
+			return false, err
 		}
 		for _, item := range items {
 			pattern, plain := fieldPattern(doc, item)
@@ -27,7 +27,7 @@ func (s *Search) checkFields() error {
 				continue
 			}
 			if !plain || m.name == "docvalue_fields" {
-				return Unsupported("[%s] with a form of its own for the reranked field [%s]", m.name, s.Field)
+				conflict = true
 			}
 			s.wantsOwn = true
 		}
@@ -35,11 +35,11 @@ func (s *Search) checkFields() error {
 	if docvalues := s.request.Query.Get("docvalue_fields"); docvalues != "" {
 		for pattern := range strings.SplitSeq(docvalues, ",") {
 			if covers(pattern, s.Field) {
-				return Unsupported("the URL parameter [docvalue_fields] with the reranked field [%s]", s.Field)
+				conflict = true
 			}
 		}
 	}
-	return nil
+	return conflict, nil
 }
 
 // fieldPattern reads one entry of "fields": a string, or an object with "field"

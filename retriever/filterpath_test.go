@@ -62,7 +62,7 @@ func TestFilterPathIsAppliedToTheFinalAnswerOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(f.Answer([]retriever.Ranked{{Text: 1, Score: 3}}, 0)); got != `{"hits":{"hits":[{"_score":3.0}]}}` {
+	if got := string(f.Answer(f.RankedOrder([]retriever.Ranked{{Text: 1, Score: 3}}), 0)); got != `{"hits":{"hits":[{"_score":3.0}]}}` {
 		t.Errorf("got %s", got)
 	}
 }

@@ -84,7 +84,7 @@ func FuzzSplice(f *testing.F) {
 		for i := range ranked {
 			ranked[i] = retriever.Ranked{Text: len(ranked) - 1 - i, Score: float32(math.Exp(-float64(i)))}
 		}
-		for _, out := range [][]byte{first.Answer(ranked, 0), first.FirstStageAnswer(true, 0), first.FirstStageAnswer(false, 0)} {
+		for _, out := range [][]byte{first.Answer(first.RankedOrder(ranked), 0), first.Answer(first.FirstStageOrder(true), 0), first.Answer(first.FirstStageOrder(false), 0)} {
 			if json.Valid(answer) && !json.Valid(out) {
 				t.Fatalf("answer %s\nbecame %s", answer, out)
 			}

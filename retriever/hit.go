@@ -14,6 +14,12 @@ func (f *FirstStage) readHit(v span) (h hit, value *string, err error) {
 		switch m.name {
 		case "_score":
 			h.score = &m.value
+		case "_index":
+			h.index = m.value
+		case "_id":
+			h.id = m.value
+		case "_explanation":
+			h.explanation = m.value
 		case "sort":
 			drop[i] = true
 		case "ignored_field_values":

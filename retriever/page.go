@@ -2,7 +2,6 @@ package retriever
 
 import (
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -128,63 +127,13 @@ func (s *Search) validate(o Options, g given, p page) error {
 	case g.window && s.Window > o.MaxWindow:
 		v.add("[rank_window_size: %d] exceeds the limit of this proxy [limits.window: %d]", s.Window, o.MaxWindow)
 	}
-	if _, pit := find(s.top, "pit"); !s.request.Indexed && !pit {
+	switch _, pit := find(s.top, "pit"); {
+	case !s.request.Indexed && !pit:
 		v.add("[index] is not specified")
+	case s.request.Indexed && pit:
+		v.add("[indices] cannot be used with point in time. Do not specify any index with point in time.")
 	}
 	return v.err()
-}
-
-// scoreAware are names inside aggregations whose result depends on the score of
-// the documents, which is the reranked one only in a search of its own.
-var scoreAware = []string{`"top_hits"`, `_score`, `"sampler"`, `"diversified_sampler"`, `"scripted_metric"`, `"rescore"`}
-
-// unsupportedBeside are the members that one search can't answer as
-// Elasticsearch would: they see the reranked order or the reranked scores.
-var unsupportedBeside = []string{
-	"collapse", "post_filter", "pit", "script_fields", "stored_fields", "runtime_mappings", "slice",
-}
-
-// checkSupported refuses by name what can't be answered right.
-func (s *Search) checkSupported() error {
-	doc := s.request.Body
-	if _, below := search(doc, s.child.at, 0); below {
-		return Unsupported("a [%s] inside [%s]", Name, Name)
-	}
-	for _, m := range s.top {
-		value := string(m.value.of(doc))
-		switch {
-		case (m.name == "explain" || m.name == "profile") && strings.Trim(value, `"`) != "false",
-			slices.Contains(unsupportedBeside, m.name):
-			return Unsupported("[%s] beside a [%s] retriever", m.name, Name)
-		case m.name == "aggs" || m.name == "aggregations":
-			if err := s.checkAggregations(m, value); err != nil {
-				return err
-			}
-		}
-	}
-	for _, name := range []string{"explain", "format", "source", "stored_fields", "search_after"} {
-		if got := s.request.Query.Get(name); s.request.Query.Has(name) && !harmless(name, got) {
-			return Unsupported("the URL parameter [%s] beside a [%s] retriever", name, Name)
-		}
-	}
-	return s.checkFields()
-}
-
-// harmless reports URL parameters that ask for nothing.
-func harmless(name, value string) bool {
-	return name == "explain" && value == "false" || name == "format" && value == "json"
-}
-
-func (s *Search) checkAggregations(m member, value string) error {
-	for _, name := range scoreAware {
-		if strings.Contains(value, name) {
-			return Unsupported("%s in [%s] beside a [%s] retriever", strings.Trim(name, `"`), m.name, Name)
-		}
-	}
-	if s.threshold() {
-		return Unsupported("[%s] together with [min_score] beside a [%s] retriever", m.name, Name)
-	}
-	return nil
 }
 
 // threshold reports that documents below the least score leave the totals too:

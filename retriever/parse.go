@@ -54,6 +54,11 @@ type Search struct {
 	paths    *FilterPath // filter_path, applied to the final answer
 	floor    *float32    // top-level min_score, compared with the score shown
 	wantsOwn bool        // the caller's own fields hold Field
+	name     string      // _name, which is that of the hits' matched query
+	pit      string      // the id of the caller's own point in time
+	explain  bool
+	twoPhase bool
+	tail     []byte // in two phases: the query for all that the child matches
 }
 
 // MayHold reports whether body can hold a text_similarity_reranker at all. It
@@ -153,7 +158,7 @@ func (s *Search) parse(o Options) error {
 		}
 		s.paths = &paths
 	}
-	return s.checkSupported()
+	return s.plan()
 }
 
 // own returns the body of the reranker at the top, which must be alone there.

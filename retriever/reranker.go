@@ -67,7 +67,9 @@ func (s *Search) parseMember(r reader, m member, g *given) (err error) {
 	case "filter":
 		err = r.filter(m)
 		s.filter = &m.value
-	case "chunk_rescorer", "_name":
+	case "_name":
+		s.name, err = r.str(m)
+	case "chunk_rescorer":
 		err = Unsupported("[%s] in [%s]", m.name, Name)
 	default:
 		err = contentError(r.doc, m.key.off, nil, "[%s] unknown field [%s]%s", Name, m.name, suggest(m.name, accepted))

@@ -22,7 +22,7 @@ var removed = []string{"from", "size", "indices_boost", "min_score", "explain", 
 func (s *Search) Upstream() (url.Values, []byte) {
 	query := make(url.Values, len(s.request.Query)+1)
 	for name, values := range s.request.Query {
-		if !slices.Contains([]string{"from", "size", "explain", "filter_path"}, name) {
+		if !slices.Contains([]string{"from", "size", "explain", "filter_path", "pretty"}, name) {
 			query[name] = values
 		}
 	}
@@ -67,11 +67,7 @@ func (s *Search) pushFilter() ([]edit, int) {
 		end := s.child.body.end - 1
 		return []edit{{span{end, end}, added}}, len(added)
 	}
-	both := []byte{'['}
-	if present := inner(doc, own.value); len(present) > 0 {
-		both = append(append(both, present...), ',')
-	}
-	both = append(append(both, pushed...), ']')
+	both := slices.Concat([]byte{'['}, joined(inner(doc, own.value), pushed), []byte{']'})
 	return []edit{{own.value, both}}, len(both) - (own.value.end - own.value.off)
 }
 

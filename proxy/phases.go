@@ -1,0 +1,115 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rerankd/rerankd/retriever"
+)
+
+// closeTimeout bounds the closing of a point in time, which goes on when the
+// caller has left.
+const closeTimeout = 5 * time.Second
+
+// run is one reranked search on its way through the cluster: one search, or two
+// on a point in time.
+type run struct {
+	p      *Proxy
+	r      *http.Request
+	s      *retriever.Search
+	first  *retriever.FirstStage
+	header http.Header // of the cluster's last answer
+}
+
+// firstStage asks the cluster for the window, in a search that stands for the
+// caller's own or in the first of two phases. release gives the point in time
+// back, if one was opened; it is never nil.
+func (x *run) firstStage() (release func(), err error) {
+	release = func() {}
+	var answer []byte
+	if !x.s.TwoPhase() {
+		query, body := x.s.Upstream()
+		target := &url.URL{Path: x.r.URL.Path, RawPath: x.r.URL.RawPath, Opaque: rawPath(x.r), RawQuery: query.Encode()}
+		answer, x.header, err = x.p.ask(x.r.Context(), x.r, x.r.Method, target, body)
+	} else {
+		id, open := x.s.PointInTime()
+		if id == "" {
+			if id, err = x.open(open); err != nil {
+				return release, err
+			}
+			release = func() { x.close(id) }
+		}
+		query, body := x.s.FirstPhase(id)
+		answer, x.header, err = x.search(query, body)
+	}
+	if err != nil {
+		return release, err
+	}
+	x.first, err = x.s.Read(answer)
+	return release, err
+}
+
+// answer is the final answer in the order given: out of the first stage's own, or
+// from the second phase.
+func (x *run) answer(o retriever.Order, start time.Time) ([]byte, error) {
+	if !x.s.TwoPhase() {
+		return x.first.Answer(o, time.Since(start)), nil
+	}
+	query, body := x.first.SecondPhase(o)
+	answer, header, err := x.search(query, body)
+	if err != nil {
+		return nil, err
+	}
+	x.header = header
+	return x.first.Finish(answer, o, time.Since(start))
+}
+
+// search sends a search on a point in time, which names its indices itself.
+func (x *run) search(query url.Values, body []byte) ([]byte, http.Header, error) {
+	return x.p.ask(x.r.Context(), x.r, http.MethodPost, &url.URL{Path: "/_search", RawQuery: query.Encode()}, body)
+}
+
+// open opens a point in time at the caller's index.
+func (x *run) open(query url.Values) (id string, err error) {
+	target := &url.URL{RawQuery: query.Encode()}
+	if path := rawPath(x.r); path != "" {
+		target.Opaque = pointInTimePath(path)
+	} else {
+		target.Path = pointInTimePath(x.r.URL.Path)
+	}
+	answer, _, err := x.p.ask(x.r.Context(), x.r, http.MethodPost, target, nil)
+	if err != nil {
+		return "", err
+	}
+	var opened struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(answer, &opened); err != nil || opened.ID == "" {
+		return "", fmt.Errorf("%w: no id of a point in time in it", retriever.ErrAnswer)
+	}
+	return opened.ID, nil
+}
+
+// close gives a point in time back. It is done on behalf of a caller who may have
+// left, so it has a time limit of its own; the cluster's is what is left if it fails.
+func (x *run) close(id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), closeTimeout)
+	defer cancel()
+	body, err := json.Marshal(map[string]string{"id": id})
+	if err == nil {
+		_, _, err = x.p.ask(ctx, x.r, http.MethodDelete, &url.URL{Path: "/_pit"}, body)
+	}
+	if err != nil {
+		x.p.o.Logger.Warn("point in time was not closed", keyError, err)
+	}
+}
+
+// pointInTimePath is the path that opens a point in time where path searches.
+func pointInTimePath(path string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(path, "/"), "_search") + "_pit"
+}
