@@ -1,11 +1,15 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,11 +52,38 @@ func (x *run) firstStage() (release func(), err error) {
 		answer, x.header, err = x.search(query, body)
 	}
 	if err != nil {
-		return release, err
+		return release, x.reword(err)
 	}
 	x.first, err = x.s.Read(answer)
 	return release, err
 }
+
+// reword puts a refusal of the cluster to parse the child into the words that it
+// has below a reranker. Refusals of another kind stay as they are.
+func (x *run) reword(err error) error {
+	var no *refused
+	if !errors.As(err, &no) || no.res.StatusCode != http.StatusBadRequest {
+		return err
+	}
+	source := no.res.Body
+	body, readErr := readAtMost(source, no.res.ContentLength, refusalLimit)
+	var again io.Reader = bytes.NewReader(body)
+	if readErr != nil || len(body) == refusalLimit {
+		again = io.MultiReader(again, source) // relayed as far as it goes
+	} else if worded := x.s.Refusal(body); !bytes.Equal(worded, body) {
+		again = bytes.NewReader(worded)
+		no.res.Header.Set("Content-Length", strconv.Itoa(len(worded)))
+	}
+	no.res.Body = struct {
+		io.Reader
+		io.Closer
+	}{again, source}
+	return no
+}
+
+// refusalLimit is the size up to which a refusal is looked into. Elasticsearch's
+// are a few hundred bytes and quote no more than a name of the request.
+const refusalLimit = 1 << 20
 
 // answer is the final answer in the order given: out of the first stage's own, or
 // from the second phase.

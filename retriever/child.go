@@ -51,7 +51,7 @@ func parseChild(doc []byte, v span) (child, error) {
 
 // unknownChild is the chain of errors about a child that no parser is known for:
 // each level of the request wraps the one inside.
-func unknownChild(doc []byte, off int, name string) error {
+func unknownChild(doc []byte, off int, name string) *RequestError {
 	innermost := contentError(doc, off, nil, "unknown field [%s]", name).Cause
 	innermost.Type = "named_object_not_found_exception"
 	middle := contentError(doc, off, innermost, "[retriever] failed to parse field [%s]", name).Cause

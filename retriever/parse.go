@@ -48,7 +48,7 @@ type Search struct {
 
 	request  Request
 	child    child
-	filter   *span       // the reranker's filter, pushed down to the child
+	filter   *member     // the reranker's filter, pushed down to the child
 	top      []member    // the members of the body
 	retrieve member      // the member "retriever" of the body
 	paths    *FilterPath // filter_path, applied to the final answer

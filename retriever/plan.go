@@ -31,7 +31,7 @@ func (s *Search) plan() error {
 	}
 	var pushed []byte
 	if s.filter != nil {
-		pushed = inner(doc, *s.filter)
+		pushed = inner(doc, s.filter.value)
 	}
 	tail, ok := s.child.tailQuery(doc, pushed, 0)
 	if !ok {

@@ -66,7 +66,7 @@ func (s *Search) parseMember(r reader, m member, g *given) (err error) {
 		s.MinScore = &least
 	case "filter":
 		err = r.filter(m)
-		s.filter = &m.value
+		s.filter = &m
 	case "_name":
 		s.name, err = r.str(m)
 	case "chunk_rescorer":

@@ -34,17 +34,44 @@ func (s *Search) Upstream() (url.Values, []byte) {
 func (s *Search) editTree() []edit {
 	doc := s.request.Body
 	before := span{s.retrieve.value.off, s.child.at.off}
-	after := span{s.child.at.end, s.retrieve.value.end}
-	edits, grown := s.pushFilter()
-	tail := blank(doc, after)
-	// What the child grew by is taken from the blanks behind it, so that the
-	// rest of the line stays in its columns.
-	if room := bytes.IndexByte(tail, '\n'); room < 0 {
-		tail = tail[min(grown, len(tail)):]
-	} else {
-		tail = tail[min(grown, room):]
+	edits := []edit{{before, blank(doc, before)}}
+	if s.filterFollows() {
+		return append(edits, s.keepFilter()...)
 	}
-	return append(edits, edit{before, blank(doc, before)}, edit{after, tail})
+	after := span{s.child.at.end, s.retrieve.value.end}
+	pushed, grown := s.pushFilter()
+	return append(append(edits, pushed...), edit{after, shortened(blank(doc, after), grown)})
+}
+
+// shortened takes the room of what was inserted before them from blanks, as far
+// as the line goes, so that the rest of it stays in its columns.
+func shortened(blanks []byte, by int) []byte {
+	room := bytes.IndexByte(blanks, '\n')
+	if room < 0 {
+		room = len(blanks)
+	}
+	return blanks[min(by, room):]
+}
+
+// filterFollows reports a filter that can become the child's without moving: it
+// stands behind the child, which has none.
+func (s *Search) filterFollows() bool {
+	_, own := find(s.child.keys, "filter")
+	return s.filter != nil && !own && s.filter.key.off >= s.child.at.end
+}
+
+// keepFilter makes the reranker's filter the child's last member, where it
+// stands: the two brackets that end the child move behind it, into the room of
+// the two that ended the reranker.
+func (s *Search) keepFilter() []edit {
+	doc := s.request.Body
+	between := span{s.child.body.end - 1, s.filter.key.off}
+	gap := blank(doc, between)
+	if len(s.child.keys) > 0 {
+		gap[0] = ','
+	}
+	after := span{s.filter.value.end, s.retrieve.value.end}
+	return []edit{{between, gap}, {after, append([]byte("}}"), shortened(blank(doc, after), len("}}"))...)}}
 }
 
 // pushFilter adds the reranker's filter to the child's own, and tells by how
@@ -54,7 +81,7 @@ func (s *Search) pushFilter() ([]edit, int) {
 		return nil, 0
 	}
 	doc := s.request.Body
-	pushed := inner(doc, *s.filter)
+	pushed := inner(doc, s.filter.value)
 	if len(pushed) == 0 {
 		return nil, 0
 	}

@@ -22,11 +22,12 @@ func TestTheClusterIsAskedForTheChildAndTheWindow(t *testing.T) {
 		{"the field among them", beside(`"fields": ["te*"]`), "", `{"retriever": ` + matchAll + `, "size": 30, "fields": ["te*"]}`, ""},
 		{"a field that is a pattern", strings.Replace(with(""), `"text"`, `"*"`, 1), "", `{"retriever": ` + matchAll + `, "size": 30}`, ""},
 		{"a field with quotes in its name", strings.Replace(with(""), `"text"`, `"a\"b<"`, 1), "", `{"retriever": ` + matchAll + `, "size": 30, "fields": ["a\"b<"]}`, ""},
-		{"a filter", with(`, "filter": {"term": {"a": 1}}`), "", `{"retriever": {"standard": {"query": {"match_all": {}}, "filter": [{"term": {"a": 1}}]}}, "size": 30, "fields": ["text"]}`, ""},
+		{"a filter", with(`, "filter": {"term": {"a": 1}}`), "", `{"retriever": {"standard": {"query": {"match_all": {}}, "filter": {"term": {"a": 1}}}}, "size": 30, "fields": ["text"]}`, ""},
+		{"a filter before the child", `{"retriever": {"text_similarity_reranker": {"filter": {"term": {"a": 1}}, "field": "text", "inference_text": "q", "retriever": ` + matchAll + `}}}`, "", `{"retriever": {"standard": {"query": {"match_all": {}}, "filter": [{"term": {"a": 1}}]}}, "size": 30, "fields": ["text"]}`, ""},
 		{"filters on both", reranker(`{"knn": {"filter": {"term": {"b": 2}}, "k": 3}}`, `, "filter": [{"term": {"a": 1}}, {"term": {"c": 3}}]`), "", `{"retriever": {"knn": {"filter": [{"term": {"b": 2}}, {"term": {"a": 1}}, {"term": {"c": 3}}], "k": 3}}, "size": 30, "fields": ["text"]}`, ""},
 		{"a list of filters on the child", reranker(`{"standard": {"filter": [{"term": {"b": 2}}]}}`, `, "filter": {"term": {"a": 1}}`), "", `{"retriever": {"standard": {"filter": [{"term": {"b": 2}}, {"term": {"a": 1}}]}}, "size": 30, "fields": ["text"]}`, ""},
 		{"empty lists of filters", reranker(`{"standard": {"filter": []}}`, `, "filter": []`), "", `{"retriever": {"standard": {"filter": []}}, "size": 30, "fields": ["text"]}`, ""},
-		{"a filter for an empty child", reranker(`{"standard": {}}`, `, "filter": {"term": {"a": 1}}`), "", `{"retriever": {"standard": {"filter": [{"term": {"a": 1}}]}}, "size": 30, "fields": ["text"]}`, ""},
+		{"a filter for an empty child", reranker(`{"standard": {}}`, `, "filter": {"term": {"a": 1}}`), "", `{"retriever": {"standard": {"filter": {"term": {"a": 1}}}}, "size": 30, "fields": ["text"]}`, ""},
 		{"a compound child's own window", reranker(`{"rescorer": {"retriever": `+matchAll+`, "rescore": {"window_size": 20}}}`, ""), "", `{"retriever": {"rescorer": {"retriever": ` + matchAll + `, "rescore": {"window_size": 20}}}, "size": 20, "fields": ["text"]}`, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
