@@ -33,23 +33,23 @@ type run struct {
 // firstStage asks the cluster for the window, in a search that stands for the
 // caller's own or in the first of two phases. release gives the point in time
 // back, if one was opened; it is never nil.
-func (x *run) firstStage() (release func(), err error) {
+func (x *run) firstStage(ctx context.Context) (release func(), err error) {
 	release = func() {}
 	var answer []byte
 	if !x.s.TwoPhase() {
 		query, body := x.s.Upstream()
 		target := &url.URL{Path: x.r.URL.Path, RawPath: x.r.URL.RawPath, Opaque: rawPath(x.r), RawQuery: query.Encode()}
-		answer, x.header, err = x.p.ask(x.r.Context(), x.r, x.r.Method, target, body)
+		answer, x.header, err = x.p.ask(ctx, x.r, x.r.Method, target, body)
 	} else {
 		id, open := x.s.PointInTime()
 		if id == "" {
-			if id, err = x.open(open); err != nil {
+			if id, err = x.open(ctx, open); err != nil {
 				return release, err
 			}
-			release = func() { x.close(id) }
+			release = func() { x.close(ctx, id) }
 		}
 		query, body := x.s.FirstPhase(id)
-		answer, x.header, err = x.search(query, body)
+		answer, x.header, err = x.search(ctx, query, body)
 	}
 	if err != nil {
 		return release, x.reword(err)
@@ -87,12 +87,12 @@ const refusalLimit = 1 << 20
 
 // answer is the final answer in the order given: out of the first stage's own, or
 // from the second phase.
-func (x *run) answer(o retriever.Order, start time.Time) ([]byte, error) {
+func (x *run) answer(ctx context.Context, o retriever.Order, start time.Time) ([]byte, error) {
 	if !x.s.TwoPhase() {
 		return x.first.Answer(o, time.Since(start)), nil
 	}
 	query, body := x.first.SecondPhase(o)
-	answer, header, err := x.search(query, body)
+	answer, header, err := x.search(ctx, query, body)
 	if err != nil {
 		return nil, err
 	}
@@ -101,19 +101,19 @@ func (x *run) answer(o retriever.Order, start time.Time) ([]byte, error) {
 }
 
 // search sends a search on a point in time, which names its indices itself.
-func (x *run) search(query url.Values, body []byte) ([]byte, http.Header, error) {
-	return x.p.ask(x.r.Context(), x.r, http.MethodPost, &url.URL{Path: "/_search", RawQuery: query.Encode()}, body)
+func (x *run) search(ctx context.Context, query url.Values, body []byte) ([]byte, http.Header, error) {
+	return x.p.ask(ctx, x.r, http.MethodPost, &url.URL{Path: "/_search", RawQuery: query.Encode()}, body)
 }
 
 // open opens a point in time at the caller's index.
-func (x *run) open(query url.Values) (id string, err error) {
+func (x *run) open(ctx context.Context, query url.Values) (id string, err error) {
 	target := &url.URL{RawQuery: query.Encode()}
 	if path := rawPath(x.r); path != "" {
 		target.Opaque = pointInTimePath(path)
 	} else {
 		target.Path = pointInTimePath(x.r.URL.Path)
 	}
-	answer, _, err := x.p.ask(x.r.Context(), x.r, http.MethodPost, target, nil)
+	answer, _, err := x.p.ask(ctx, x.r, http.MethodPost, target, nil)
 	if err != nil {
 		return "", err
 	}
@@ -128,8 +128,8 @@ func (x *run) open(query url.Values) (id string, err error) {
 
 // close gives a point in time back. It is done on behalf of a caller who may have
 // left, so it has a time limit of its own; the cluster's is what is left if it fails.
-func (x *run) close(id string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), closeTimeout)
+func (x *run) close(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	body, err := json.Marshal(map[string]string{"id": id})
 	if err == nil {

@@ -26,7 +26,7 @@ func (p *Proxy) rerank(w http.ResponseWriter, r *http.Request, s *retriever.Sear
 	}
 	x := &run{p: p, r: r, s: s}
 	start := time.Now()
-	release, err := x.firstStage()
+	release, err := x.firstStage(r.Context())
 	defer release()
 	sum.upstream = time.Since(start)
 	if err != nil {
@@ -47,7 +47,7 @@ func (p *Proxy) rerank(w http.ResponseWriter, r *http.Request, s *retriever.Sear
 		order = x.first.RankedOrder(ranked)
 	}
 	start = time.Now()
-	final, err := x.answer(order, rec.start)
+	final, err := x.answer(r.Context(), order, rec.start)
 	if s.TwoPhase() {
 		sum.upstream += time.Since(start)
 	} else {

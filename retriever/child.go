@@ -108,7 +108,7 @@ func (c child) rescorerWindow(r reader) int {
 // restrictions refuses what a retriever below a compound one may not hold, at
 // any depth along "retriever", and what this program can't take apart.
 func (c child) restrictions(doc []byte) error {
-	for depth := 0; depth < maxTreeDepth; depth++ {
+	for range maxTreeDepth {
 		for _, m := range c.keys {
 			switch {
 			case c.name == "standard" && (m.name == "search_after" || m.name == "terminate_after"):

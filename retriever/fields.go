@@ -45,14 +45,10 @@ func (s *Search) checkFields() (conflict bool, err error) {
 // fieldPattern reads one entry of "fields": a string, or an object with "field"
 // and, unless plain, more.
 func fieldPattern(doc []byte, item span) (pattern string, plain bool) {
-	switch kindOf(doc, item) {
-	case kindString:
+	if kindOf(doc, item) == kindString {
 		return text(doc, item), true
-	case kindObject:
-		keys, err := members(doc, item)
-		if err != nil {
-			return "", false
-		}
+	}
+	if keys, err := members(doc, item); err == nil {
 		if m, ok := find(keys, "field"); ok && kindOf(doc, m.value) == kindString {
 			return text(doc, m.value), len(keys) == 1
 		}

@@ -33,8 +33,7 @@ func FuzzParse(f *testing.F) {
 		if !bytes.Equal(before, body) {
 			t.Fatal("the body was edited")
 		}
-		var bad *retriever.RequestError
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*retriever.RequestError](err); ok {
 			if !json.Valid(bad.Body()) {
 				t.Fatalf("error body %s", bad.Body())
 			}

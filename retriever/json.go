@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -131,9 +132,9 @@ func elements(doc []byte, v span) ([]span, error) {
 // find returns the last member of that name, as a lenient reader would; the
 // request parser refuses duplicates before it asks.
 func find(list []member, name string) (member, bool) {
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i].name == name {
-			return list[i], true
+	for _, m := range slices.Backward(list) {
+		if m.name == name {
+			return m, true
 		}
 	}
 	return member{}, false

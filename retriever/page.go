@@ -89,8 +89,13 @@ func (s *Search) fillDefaults(o Options, g given, p page) {
 // exclusive are the members that can't stand beside a retriever, in the order
 // in which Elasticsearch lists them, with the URL parameter that means the same.
 var exclusive = []struct{ name, parameter string }{
-	{"query", "q"}, {"knn", ""}, {"search_after", ""}, {"terminate_after", "terminate_after"},
-	{"sort", "sort"}, {"rank", ""}, {"rescore", ""},
+	{"query", "q"},
+	{"knn", ""},
+	{"search_after", ""},
+	{"terminate_after", "terminate_after"},
+	{"sort", "sort"},
+	{"rank", ""},
+	{"rescore", ""},
 }
 
 // validate collects every finding into one error, in Elasticsearch's order.

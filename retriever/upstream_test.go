@@ -47,13 +47,13 @@ func TestTheClusterIsAskedForTheChildAndTheWindow(t *testing.T) {
 }
 
 // decoded keeps numbers as they are spelt.
-func decoded(t testing.TB, doc []byte) any {
-	t.Helper()
+func decoded(tb testing.TB, doc []byte) any {
+	tb.Helper()
 	d := json.NewDecoder(bytes.NewReader(doc))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		t.Fatalf("decode %s: %v", doc, err)
+		tb.Fatalf("decode %s: %v", doc, err)
 	}
 	return v
 }
