@@ -59,6 +59,9 @@ func (s *Search) Read(answer []byte) (*FirstStage, error) {
 	if m, ok := find(keys, "pit_id"); ok && kindOf(answer, m.value) == kindString {
 		f.pit = text(answer, m.value)
 	}
+	if s.twoPhase && f.pit == "" {
+		return nil, fmt.Errorf("%w: no point in time in it", ErrAnswer)
+	}
 	m, ok := find(keys, "hits")
 	if !ok {
 		return nil, fmt.Errorf("%w: no hits in it", ErrAnswer)

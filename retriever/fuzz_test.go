@@ -49,6 +49,9 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%s: parsed, but MayHold says no", body)
 		}
 		_, sent := s.Upstream()
+		if s.TwoPhase() {
+			_, sent = s.FirstPhase("PIT")
+		}
 		var got struct {
 			Retriever map[string]json.RawMessage
 			Size      int
@@ -62,9 +65,10 @@ func FuzzParse(f *testing.F) {
 // Whatever the cluster answers, reading and writing it does not panic; an answer
 // that is JSON stays JSON, and its page holds no hit twice.
 func FuzzSplice(f *testing.F) {
-	for _, seed := range []string{firstStage(hitA, hitN, hitB, hitC), firstStage(), `{"hits":{"hits":[{"_id":"a","fields":{}}]}}`, `{"hits":{"total":3,"hits":[{}]}}`} {
+	for _, seed := range []string{firstStage(hitA, hitN, hitB, hitC), onPoint(hitA, hitN, hitB), firstStage(), `{"hits":{"hits":[{"_id":"a","fields":{}}]}}`, `{"hits":{"total":3,"hits":[{}]}}`} {
 		f.Add([]byte(seed), `"size": 2, "from": 1`)
 		f.Add([]byte(seed), `"fields": ["text", "n"], "min_score": 2`)
+		f.Add([]byte(seed), `"explain": true, "from": 1, "collapse": {"field": "g"}`)
 	}
 	f.Fuzz(func(t *testing.T, answer []byte, more string) {
 		body := strings.TrimSuffix(reranker(matchAll, ""), "}") + ", " + more + "}"
@@ -83,9 +87,16 @@ func FuzzSplice(f *testing.F) {
 		for i := range ranked {
 			ranked[i] = retriever.Ranked{Text: len(ranked) - 1 - i, Score: float32(math.Exp(-float64(i)))}
 		}
-		for _, out := range [][]byte{first.Answer(first.RankedOrder(ranked), 0), first.Answer(first.FirstStageOrder(true), 0), first.Answer(first.FirstStageOrder(false), 0)} {
+		for _, o := range []retriever.Order{first.RankedOrder(ranked), first.FirstStageOrder(true), first.FirstStageOrder(false)} {
+			out := first.Answer(o, 0)
+			if s.TwoPhase() {
+				_, out = first.SecondPhase(o)
+			}
 			if json.Valid(answer) && !json.Valid(out) {
 				t.Fatalf("answer %s\nbecame %s", answer, out)
+			}
+			if final, err := first.Finish(answer, o, 0); err == nil && json.Valid(answer) && !json.Valid(final) {
+				t.Fatalf("answer %s\nbecame %s", answer, final)
 			}
 		}
 	})

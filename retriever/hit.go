@@ -37,9 +37,14 @@ func (f *FirstStage) readHit(v span) (h hit, value *string, err error) {
 			h.edits = append(h.edits, deletions(inside, v.off)...)
 		}
 	}
+	if f.search.twoPhase && !(f.isString(h.index) && f.isString(h.id)) {
+		return hit{}, nil, errSyntax // the second phase finds documents by these
+	}
 	h.edits = append(h.edits, deletions(without(keys, drop), v.off)...)
 	return h, value, nil
 }
+
+func (f *FirstStage) isString(v span) bool { return v.end > 0 && kindOf(f.doc, v) == kindString }
 
 // deletions are the edits that take spans of the answer out of the hit at off.
 func deletions(spans []span, off int) []edit {

@@ -11,6 +11,11 @@ import (
 	"github.com/rerankd/rerankd/retriever"
 )
 
+// onPoint is a first-stage answer on a point in time.
+func onPoint(hits ...string) string {
+	return strings.Replace(firstStage(hits...), `{"took"`, `{"pit_id":"NEWER","took"`, 1)
+}
+
 // beside puts members next to a reranker over match_all.
 func beside(more string) string {
 	return strings.TrimSuffix(reranker(matchAll, ""), "}") + ", " + more + "}"
@@ -82,7 +87,7 @@ func TestTheSecondPhaseScoresTheRankedAndKeepsTheRestAtZero(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := s.Read([]byte(strings.Replace(firstStage(hitA, hitN, hitB, hitC), `{"took"`, `{"pit_id":"NEWER","took"`, 1)))
+	f, err := s.Read([]byte(onPoint(hitA, hitN, hitB, hitC)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,13 +117,13 @@ func TestTheTailIsLeftOutWhereNobodyCanSeeIt(t *testing.T) {
 		`"track_total_hits": false, "aggs": {}`:      true,
 		`"track_total_hits": false, "size": 3`:       false,
 	} {
-		f := read(t, beside(`"post_filter": {}, `+more), "", firstStage(hitA, hitB))
+		f := read(t, beside(`"post_filter": {}, `+more), "", onPoint(hitA, hitB))
 		_, body := f.SecondPhase(f.RankedOrder([]retriever.Ranked{{Text: 0, Score: 3}}))
 		if got := strings.Contains(string(body), `"match_all"`); got != want {
 			t.Errorf("%s: tail in the query: %v, want %v", more, got, want)
 		}
 	}
-	f := read(t, beside(`"post_filter": {}, "track_total_hits": false`), "", firstStage())
+	f := read(t, beside(`"post_filter": {}, "track_total_hits": false`), "", onPoint())
 	if _, body := f.SecondPhase(f.RankedOrder(nil)); !strings.Contains(string(body), `"query":{"match_none":{}}`) || !strings.Contains(string(body), `"size":0`) {
 		t.Errorf("nothing ranked and nothing else to see: %s", body)
 	}
@@ -126,7 +131,7 @@ func TestTheTailIsLeftOutWhereNobodyCanSeeIt(t *testing.T) {
 
 func TestTheScoreFloorOfTheSecondPhaseIsTheHigherOne(t *testing.T) {
 	body := strings.TrimSuffix(reranker(matchAll, `, "min_score": -2`), "}") + `, "min_score": 0.5, "explain": true}`
-	f := read(t, body, "", firstStage(hitA))
+	f := read(t, body, "", onPoint(hitA))
 	if _, sent := f.SecondPhase(f.RankedOrder(nil)); !strings.Contains(string(sent), `"min_score":0.5`) {
 		t.Errorf("sent %s", sent)
 	}
@@ -144,7 +149,7 @@ func TestTheTailOfEachKindOfChildMatchesWhatItMatches(t *testing.T) {
 		`{"rescorer": {"filter": {"term": {"b": 2}}, "rescore": {}, "retriever": {"standard": {"filter": [{"term": {"a": 1}}]}}}}`: `{"bool":{"must":[{"match_all":{}}],"filter":[{"term":{"a":1}},{"term":{"b":2}}]}}`,
 	} {
 		body := strings.TrimSuffix(reranker(child, ""), "}") + `, "explain": true}`
-		f := read(t, body, "", firstStage(hitA))
+		f := read(t, body, "", onPoint(hitA))
 		_, sent := f.SecondPhase(f.RankedOrder(nil))
 		got := decoded(t, sent).(map[string]any)["query"].(map[string]any)["bool"].(map[string]any)["should"].([]any)[0]
 		tail := map[string]any{"bool": map[string]any{"boost": decoded(t, []byte("0")), "must": []any{decoded(t, []byte(want))}}}
@@ -156,7 +161,7 @@ func TestTheTailOfEachKindOfChildMatchesWhatItMatches(t *testing.T) {
 
 func TestTheFinalAnswerExplainsEachScoreAndHidesThePointInTime(t *testing.T) {
 	body := strings.TrimSuffix(reranker(`{"standard": {"_name": "c"}}`, `, "inference_id": "e"`), "}") + `, "explain": true}`
-	f := read(t, body, "filter_path=-hits.hits._index", firstStage(`{"_index":"i","_id":"a","_score":7,"_explanation":{"value":7},"fields":{"text":["x"]}}`))
+	f := read(t, body, "filter_path=-hits.hits._index", onPoint(`{"_index":"i","_id":"a","_score":7,"_explanation":{"value":7},"fields":{"text":["x"]}}`))
 	answer := `{"pit_id":"P","took":1,"hits":{"hits":[{"_index":"i","_id":"a","_score":2.0,"_explanation":{}},{"_index":"i","_id":"b","_score":0.0,"_explanation":{}}]}}`
 	got, err := f.Finish([]byte(answer), f.RankedOrder([]retriever.Ranked{{Text: 0, Score: 2}}), 5*time.Millisecond)
 	if err != nil {
