@@ -118,12 +118,7 @@ func TestRerankerWhereItCannotBeReachedIsRefusedByName(t *testing.T) {
 	var got atomic.Int64
 	var body []byte
 	b := start(t, []string{cluster(t, whole(t, &got, &body)).URL}, nil)
-	far := strings.Repeat("{}\n", peekLimit/3) + rerankBody
 	for _, tc := range []struct{ name, method, path, contentType, encoding, body, want string }{
-		{"msearch", "POST", "/_msearch", "application/x-ndjson", "", "{}\n" + rerankBody + "\n", "[_msearch]"},
-		{"msearch of an index", "GET", "/docs/_msearch/", "application/json", "", "{}\n" + rerankBody, "[_msearch]"},
-		{"msearch, far behind", "POST", "/_msearch", "application/x-ndjson", "", far, "[_msearch]"},
-		{"msearch, compressed", "POST", "/_msearch", "application/x-ndjson", "gzip", zip(t, far), "[_msearch]"},
 		{"template", "POST", "/docs/_search/template", "application/json", "", `{"source":` + rerankBody + `}`, "[_search/template]"},
 		{"msearch template", "POST", "/_msearch/template", "application/x-ndjson", "", "{}\n" + rerankBody, "[_msearch/template]"},
 		{"template in a string", "POST", "/_search/template", "application/json", "", `{"source":` + strconv.Quote(rerankBody) + `}`, "[_search/template]"},

@@ -50,14 +50,20 @@ func (p *Proxy) routes() http.Handler {
 		}
 	}
 	route("_search", p.search)
-	for _, tail := range []string{"_msearch", "_search/template", "_msearch/template", "_async_search"} {
+	route("_msearch", p.multiSearch)
+	for _, tail := range []string{"_search/template", "_msearch/template", "_async_search"} {
 		route(tail, p.unsupported(tail))
 	}
 	return r
 }
 
-// ServeHTTP answers one request, then reports and logs how it went.
+// ServeHTTP answers one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.observed(w, r, p.router)
+}
+
+// observed has h answer one request, then reports and logs how it went.
+func (p *Proxy) observed(w http.ResponseWriter, r *http.Request, h http.Handler) {
 	rec := &recorder{ResponseWriter: w, outcome: OutcomeOK, route: RoutePassthrough, start: time.Now()}
 	defer func() {
 		v := recover()
@@ -75,7 +81,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	p.router.ServeHTTP(rec, r)
+	h.ServeHTTP(rec, r)
 }
 
 // panicked answers in place of a handler that couldn't: a dropped connection

@@ -1,8 +1,6 @@
 package retriever
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -189,26 +187,7 @@ func (f *FirstStage) Answer(o Order, took time.Duration) []byte {
 		edits = append(edits, edit{*f.took, strconv.AppendInt(nil, took.Milliseconds(), 10)})
 	}
 	edits = append(edits, edit{f.list, f.page(page)})
-	return f.formatted(apply(f.doc, edits))
-}
-
-// formatted is an answer as the URL parameters filter_path and pretty want it.
-// Both can only fail on bytes that are no JSON, which stay as they are.
-func (f *FirstStage) formatted(answer []byte) []byte {
-	if f.search.paths != nil {
-		if left, err := f.search.paths.Apply(answer); err == nil {
-			answer = left
-		}
-	}
-	query := f.search.request.Query
-	if query.Has("pretty") && query.Get("pretty") != "false" {
-		var b bytes.Buffer
-		if json.Indent(&b, answer, "", "  ") == nil {
-			b.WriteByte('\n')
-			answer = b.Bytes()
-		}
-	}
-	return answer
+	return formatted(apply(f.doc, edits), f.search.request.Query, f.search.paths)
 }
 
 func (f *FirstStage) page(list []placed) []byte {

@@ -37,7 +37,7 @@ func (f *FirstStage) readHit(v span) (h hit, value *string, err error) {
 			h.edits = append(h.edits, deletions(inside, v.off)...)
 		}
 	}
-	if f.search.twoPhase && !(f.isString(h.index) && f.isString(h.id)) {
+	if f.search.twoPhase && (!f.isString(h.index) || !f.isString(h.id)) {
 		return hit{}, nil, errSyntax // the second phase finds documents by these
 	}
 	h.edits = append(h.edits, deletions(without(keys, drop), v.off)...)

@@ -151,12 +151,8 @@ func (s *Search) parse(o Options) error {
 	if err := s.child.restrictions(s.request.Body); err != nil {
 		return err
 	}
-	if value := s.request.Query.Get("filter_path"); value != "" {
-		paths, err := ParseFilterPath(value)
-		if err != nil {
-			return err
-		}
-		s.paths = &paths
+	if s.paths, err = filterPathOf(s.request.Query); err != nil {
+		return err
 	}
 	return s.plan()
 }

@@ -222,7 +222,7 @@ func (f *FirstStage) Finish(answer []byte, o Order, took time.Duration) ([]byte,
 	for _, gone := range without(keys, drop) {
 		edits = append(edits, edit{at: gone})
 	}
-	return f.formatted(apply(answer, edits)), nil
+	return formatted(apply(answer, edits), f.search.request.Query, f.search.paths), nil
 }
 
 // explanations rewrites the explanation of each hit: its value is the score, its

@@ -1,0 +1,254 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rerankd/rerankd/retriever"
+)
+
+// multiAtOnce is how many searches of one multi search run at a time, as one
+// client is not to take every place of the scorer's queue.
+const multiAtOnce = 4
+
+// multiSearch answers a multi search that holds a reranker: each such search on
+// its own, and the others in one multi search on the cluster. A fault in one
+// search's request fails the whole, as in Elasticsearch; a failure of its
+// execution stays in its place. Multi searches without a reranker pass through.
+func (p *Proxy) multiSearch(w http.ResponseWriter, r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody || opaque(r.Header) || kindOfMedia(multiType(r.Header)) != mediaText {
+		p.unsupported("_msearch")(w, r)
+		return
+	}
+	body, err := hold(r, p.o.BodyLimit)
+	switch {
+	case err != nil:
+		p.fail(w, r, err)
+	case body.over:
+		p.passUnlessNamed(w, r, body, &nameWatch{find: &nameFinder{}, named: tooLarge(p.o.BodyLimit)})
+	case !body.whole || !retriever.MayHold(body.text):
+		p.pass(w, body.replay(r, nil))
+	default:
+		p.splitMulti(w, r, body)
+	}
+}
+
+// multiType is the type of a multi search's body as that of one search: clients
+// send lines of JSON under either name.
+func multiType(h http.Header) string {
+	return strings.Replace(h.Get("Content-Type"), "x-ndjson", "json", 1)
+}
+
+// multi is one search of a multi search.
+type multi struct {
+	item   retriever.MultiItem
+	search *retriever.Search // nil: the cluster's
+	index  string            // for our own
+	query  url.Values
+	answer []byte // as it stands in the final answer
+}
+
+func (p *Proxy) splitMulti(w http.ResponseWriter, r *http.Request, body held) {
+	start := time.Now()
+	query, malformed := url.ParseQuery(r.URL.RawQuery)
+	searches, ours, err := p.parseMulti(body.text, chi.URLParam(r, "index"), query)
+	if err == nil && ours > 0 {
+		_, err = retriever.Formatted(nil, query)
+	}
+	switch {
+	case err == nil && ours > 0 && malformed != nil:
+		p.fail(w, r, retriever.BadRequest("illegal_argument_exception", "malformed URL parameters"))
+		return
+	case err != nil:
+		p.fail(w, r, err)
+		return
+	case ours == 0:
+		p.pass(w, body.replay(r, nil))
+		return
+	}
+	group, ctx := errgroup.WithContext(r.Context())
+	group.SetLimit(multiAtOnce)
+	var plain []*multi
+	for i := range searches {
+		if searches[i].search == nil {
+			plain = append(plain, &searches[i])
+		}
+	}
+	if len(plain) > 0 {
+		group.Go(func() error { return p.plainSearches(ctx, r, query, plain) })
+	}
+	for i := range searches {
+		if s := &searches[i]; s.search != nil {
+			group.Go(func() error { return p.oneOfMulti(ctx, r, s) })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		p.failUpstream(w, r, err)
+		return
+	}
+	p.answerMulti(w, r, query, searches, start)
+}
+
+// parseMulti reads every search; ours is how many of them hold a reranker.
+func (p *Proxy) parseMulti(body []byte, path string, query url.Values) (searches []multi, ours int, err error) {
+	items, err := retriever.SplitMulti(body)
+	if err != nil {
+		if !(&nameFinder{}).feed(body) {
+			err = nil // no reranker is in it: what is wrong with it is the cluster's to say
+		}
+		return nil, 0, err
+	}
+	if decoded, err := url.PathUnescape(path); err == nil {
+		path = decoded
+	}
+	searches = make([]multi, len(items))
+	for i, item := range items {
+		searches[i].item = item
+		if !retriever.MayHold(item.Body) {
+			continue
+		}
+		index, own, err := item.Target()
+		if err != nil {
+			return nil, 0, err
+		}
+		if index == "" {
+			index = path
+		}
+		for _, name := range []string{"typed_keys", "rest_total_hits_as_int", "human", "error_trace", "search_type", "ccs_minimize_roundtrips"} {
+			if query.Has(name) && !own.Has(name) {
+				own[name] = query[name]
+			}
+		}
+		s, err := retriever.Parse(retriever.Request{Body: item.Body, Query: own, Indexed: index != ""}, p.o.Retriever)
+		switch {
+		case errors.Is(err, retriever.ErrNotOurs):
+			continue
+		case err != nil:
+			return nil, 0, err
+		}
+		searches[i].search, searches[i].index, searches[i].query = s, index, own
+		ours++
+	}
+	return searches, ours, nil
+}
+
+// oneOfMulti answers one search as if it had come alone, with its own log line
+// and metrics, and keeps the answer. The error is that of a caller who left, or
+// of a cluster that broke off in the middle of a refusal.
+func (p *Proxy) oneOfMulti(ctx context.Context, r *http.Request, s *multi) (err error) {
+	defer func() {
+		if recover() != nil { // http.ErrAbortHandler, which only a server may see
+			err = fmt.Errorf("search: %w", errUnreachable)
+		}
+	}()
+	one := r.Clone(ctx)
+	one.Method = http.MethodPost
+	path := "/_search"
+	if s.index != "" {
+		path = "/" + url.PathEscape(s.index) + "/_search"
+	}
+	one.URL = &url.URL{Path: path, RawPath: path, RawQuery: s.query.Encode()}
+	if decoded, err := url.PathUnescape(path); err == nil {
+		one.URL.Path = decoded
+	}
+	one.RequestURI = one.URL.RequestURI()
+	one.Header.Set("Content-Type", multiType(r.Header))
+	one.Header.Del("Accept-Encoding") // the whole is compressed, not its parts
+	one.Body = http.NoBody
+	w := &memory{header: http.Header{}}
+	p.observed(w, one, http.HandlerFunc(func(w http.ResponseWriter, one *http.Request) {
+		rec := of(w)
+		rec.route, rec.summary.index = RouteRerank, s.index
+		p.rerank(w, one, s.search)
+	}))
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("search: %w", context.Cause(ctx))
+	}
+	s.answer = retriever.WithStatus(w.body.Bytes(), w.status)
+	return nil
+}
+
+// plainSearches has the cluster answer the searches that are not ours, in one
+// multi search under the caller's own parameters.
+func (p *Proxy) plainSearches(ctx context.Context, r *http.Request, query url.Values, searches []*multi) error {
+	var body bytes.Buffer
+	for _, s := range searches {
+		for _, line := range [][]byte{s.item.Header, s.item.Body} {
+			body.Write(line)
+			body.WriteByte('\n')
+		}
+	}
+	rest := url.Values{}
+	for name, values := range query {
+		if name != "filter_path" && name != "pretty" {
+			rest[name] = values
+		}
+	}
+	target := &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, Opaque: rawPath(r), RawQuery: rest.Encode()}
+	answer, _, err := p.ask(ctx, r, r.Method, target, body.Bytes())
+	if err != nil {
+		return err
+	}
+	answers, err := retriever.MultiAnswers(answer)
+	if err == nil && len(answers) != len(searches) {
+		err = fmt.Errorf("%w: %d answers to %d searches", retriever.ErrAnswer, len(answers), len(searches))
+	}
+	if err != nil {
+		return err
+	}
+	for i, s := range searches {
+		s.answer = answers[i]
+	}
+	return nil
+}
+
+// answerMulti puts the answers together in the order of the searches.
+func (p *Proxy) answerMulti(w http.ResponseWriter, r *http.Request, query url.Values, searches []multi, start time.Time) {
+	answer := fmt.Appendf(nil, `{"took":%d,"responses":[`, time.Since(start).Milliseconds())
+	for i, s := range searches {
+		if i > 0 {
+			answer = append(answer, ',')
+		}
+		answer = append(answer, s.answer...)
+	}
+	answer, err := retriever.Formatted(append(answer, "]}"...), query)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	h := w.Header()
+	h.Set(productHeader, product)
+	h.Set("Content-Type", answerType(r))
+	if len(answer) >= compressFrom && acceptsGzip(r.Header) {
+		answer = compress(answer)
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("Content-Length", strconv.Itoa(len(answer)))
+	if _, err := w.Write(answer); err != nil {
+		rec := of(w)
+		rec.outcome, rec.status, rec.err = OutcomeClientGone, statusClientGone, err
+	}
+}
+
+// memory is an [http.ResponseWriter] that keeps the answer.
+type memory struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (m *memory) Header() http.Header { return m.header }
+
+func (m *memory) WriteHeader(status int) { m.status = status }
+
+func (m *memory) Write(p []byte) (int, error) { return m.body.Write(p) }
