@@ -59,7 +59,7 @@ func troubles(t *testing.T) []trouble {
 		}, http.StatusRequestTimeout, "deadline", "timeout"},
 		{"a model whose run fails", func(c *configs.Config) {
 			c.Endpoints = append(c.Endpoints, configs.Endpoint{ID: "m", Model: broken})
-		}, http.StatusInternalServerError, "model_error", "could not score"},
+		}, http.StatusBadRequest, "model_error", "could not score"},
 	}
 }
 

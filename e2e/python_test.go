@@ -33,8 +33,8 @@ func TestThePythonClientWorksThroughTheProgram(t *testing.T) {
 		t.Fatalf("client_check.py: %v\n%s", err, out)
 	}
 	t.Logf("%s", out)
-	if n := strings.Count(string(out), "ok check_"); n < 14 {
-		t.Errorf("%d checks were made, want at least 14", n)
+	if n := strings.Count(string(out), "ok check_"); n < 16 {
+		t.Errorf("%d checks were made, want at least 16", n)
 	}
 }
 

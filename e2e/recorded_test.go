@@ -58,7 +58,7 @@ var different = map[string]struct {
 	"named":           {200, "the names of the child's own queries are kept beside the reranker's"}, "chunk": {400, "refused as unsupported; the original of this version does not know the key"},
 	"dup-key": {400, ownWords}, "broken-json": {400, ownWords},
 	"inner-noquery": {200, "a null dereference in the original; here a standard retriever without a query matches all"},
-	"fail":          {500, "the original speaks of its remote service and gives that one's failure the status 400"},
+	"fail":          {400, "the innermost reason speaks of the original's remote service"},
 	"top2":          {404, "no endpoint has task settings, so that there is none of this name"},
 }
 

@@ -29,8 +29,8 @@ type failure struct {
 // metric label. What it doesn't know is a fault of this program. Texts name no
 // address and no internal error: those are in the log.
 //
-// No failure of the rerank step is a 502, 503 or 504: clients would take the
-// whole node out of use for it.
+// No failure of the rerank step is a 5xx: clients would take the whole node out of
+// use for it. Elasticsearch answers a failing rerank service with 400, too.
 func classify(r *http.Request, err error) failure {
 	var request *retriever.RequestError
 	switch {
@@ -57,7 +57,7 @@ func classify(r *http.Request, err error) failure {
 		return failure{OutcomeDeadline, newError(http.StatusRequestTimeout,
 			"status_exception", "timeout waiting for inference result")}
 	case errors.Is(err, errModel):
-		return failure{OutcomeModelError, newError(http.StatusInternalServerError,
+		return failure{OutcomeModelError, newError(http.StatusBadRequest,
 			"status_exception", "rerankd could not score the documents")}
 	}
 	return failure{OutcomeInternal, newError(http.StatusInternalServerError,

@@ -37,7 +37,7 @@ func TestErrorsBecomeOneStatusAndAListedOutcome(t *testing.T) {
 		{"unreadable answer", present, fmt.Errorf("read: %w", retriever.ErrAnswer), 502, OutcomeUpstreamError},
 		{"full queue", present, fmt.Errorf("score: %w", scorer.ErrOverloaded), 429, OutcomeOverloaded},
 		{"out of time", present, fmt.Errorf("score: %w", context.DeadlineExceeded), 408, OutcomeDeadline},
-		{"bad scores", present, fmt.Errorf("%w: %w", errModel, scorer.ErrScores), 500, OutcomeModelError},
+		{"bad scores", present, fmt.Errorf("%w: %w", errModel, scorer.ErrScores), 400, OutcomeModelError},
 		{"unknown", present, errors.New("a fault"), 500, OutcomeInternal},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -44,10 +44,10 @@ var troubles = []struct {
 	}, http.StatusRequestTimeout, OutcomeDeadline, "timeout"},
 	{"model", failing(func(context.Context, string, []string) ([]float32, error) {
 		return nil, errors.New("run session: SECRETPATH")
-	}), http.StatusInternalServerError, OutcomeModelError, "could not score"},
+	}), http.StatusBadRequest, OutcomeModelError, "could not score"},
 	{"too few scores", failing(func(context.Context, string, []string) ([]float32, error) {
 		return []float32{1}, nil
-	}), http.StatusInternalServerError, OutcomeModelError, "could not score"},
+	}), http.StatusBadRequest, OutcomeModelError, "could not score"},
 }
 
 func TestTroubleOfTheRerankerDegradesOrFailsByPolicy(t *testing.T) {

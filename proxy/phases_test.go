@@ -116,7 +116,7 @@ func TestEveryFailureClosesThePointInTime(t *testing.T) {
 		{"a refused second phase", refuse(2), byLength, 400, `{"error":{"type":"x"},"status":400}`, 4},
 		{"a failing model", nil, func(context.Context, string, []string) ([]float32, error) {
 			return nil, fmt.Errorf("boom")
-		}, 500, "could not score", 3},
+		}, 400, "could not score", 3},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			node, asked := phased(t, tc.answer)

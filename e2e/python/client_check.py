@@ -89,8 +89,13 @@ def check_search_of_everything(client, index):
 def check_plain_search(client, index):
     answer = client.search(index=index, query={"term": {"n": 5}})
     equal(ids(answer), ["5"])
-    several = client.msearch(searches=[{"index": index}, {"query": {"term": {"n": 5}}}, {"index": index}, {"size": 0}])
+
+
+def check_multi_search(client, index):
+    header = {"index": index}
+    several = client.msearch(searches=[header, {"query": {"term": {"n": 5}}}, header, {"retriever": reranker(), "size": 1}])
     equal([one["status"] for one in several["responses"]], [200, 200])
+    equal([ids(one) for one in several["responses"]], [["5"], ["10"]])
 
 
 def check_errors(client, index):
@@ -112,7 +117,8 @@ def expect(kind, reason, index, client, retriever):
 
 
 CHECKS = [
-    check_indexing, check_exists, check_scan, check_search, check_search_of_everything, check_plain_search, check_errors,
+    check_indexing, check_exists, check_scan, check_search, check_search_of_everything, check_plain_search,
+    check_multi_search, check_errors,
 ]
 
 
