@@ -175,13 +175,6 @@ func holds(line, want map[string]any) bool {
 	return true
 }
 
-// forget drops the lines there are.
-func (l *logs) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = nil
-}
-
 // waitFor returns the first line that holds all of want. Lines are written after
 // the answer, so a test must wait for them.
 func (l *logs) waitFor(tb testing.TB, want map[string]any) map[string]any {

@@ -135,16 +135,6 @@ func (r *relay) mend() {
 	r.moved.Broadcast()
 }
 
-// answeredBytes is how much the server has sent since the last take.
-func (r *relay) answeredBytes() (n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, l := range r.lines {
-		n += l.answered.Len()
-	}
-	return n
-}
-
 // exchange is one request and its answer as they were on the wire.
 type exchange struct {
 	request, answer []byte
