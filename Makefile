@@ -20,6 +20,8 @@ GOLANGCI_VERSION := 2.15.0
 GOFUMPT_VERSION := 0.12.0
 GOLANGCI := $(RERANKD_CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 GOFUMPT := $(RERANKD_CACHE)/tools/gofumpt-$(GOFUMPT_VERSION)/gofumpt
+GOTESTSUM_VERSION := 1.13.0
+GOTESTSUM := $(RERANKD_CACHE)/tools/gotestsum-$(GOTESTSUM_VERSION)/gotestsum
 GO_FILES = git ls-files --cached --others --exclude-standard '*.go'
 
 # install FILE PACKAGE@VERSION installs a Go tool unless FILE is there. The
@@ -51,9 +53,11 @@ build: native model ## build bin/rerankd
 demo: build ## rerank a real Elasticsearch's hits before your eyes; ARGS=--once ends by itself
 	@bin/rerankd demo $(ARGS)
 
+# gotestsum prints go test's own lines, and at the end what was skipped and why.
 .PHONY: test
 test: native model ## run every test, race detector on, a real Elasticsearch included
-	go test -race -shuffle=on -timeout 20m ./...
+	@$(call install,$(GOTESTSUM),gotest.tools/gotestsum@v$(GOTESTSUM_VERSION))
+	"$(GOTESTSUM)" --format standard-quiet -- -race -shuffle=on -timeout 20m ./...
 
 .PHONY: bench
 bench: native model ## measure pass-through, added latency and pairs a second; BENCHTIME=2s each
