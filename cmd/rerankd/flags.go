@@ -10,16 +10,18 @@ import (
 
 // input is what stands behind a command's name.
 type input struct {
-	help    bool
-	config  string            // value of --config
-	options map[string]bool   // the command's own flags that were given
-	set     map[string]string // settings by their path
+	help     bool
+	argument string              // what the command is about
+	config   string              // value of --config
+	options  map[string]bool     // the command's own flags that were given
+	values   map[string][]string // those of its own flags that have one, in their order
+	set      map[string]string   // settings by their path
 }
 
 // parse reads a command's arguments: --name=value, --name value, and --name for
 // flags that need none. One dash does as well as two.
 func parse(c command, args []string) (input, error) {
-	in := input{options: map[string]bool{}, set: map[string]string{}}
+	in := input{options: map[string]bool{}, values: map[string][]string{}, set: map[string]string{}}
 	bad := func(format string, a ...any) (input, error) {
 		return input{}, &usageError{command: c.name, reason: fmt.Sprintf(format, a...)}
 	}
@@ -27,7 +29,11 @@ func parse(c command, args []string) (input, error) {
 		arg := args[0]
 		args = args[1:]
 		if len(arg) < 2 || arg[0] != '-' || arg == "--" {
-			return bad("%s takes no argument %q", c.name, arg)
+			if c.argument == "" || in.argument != "" || arg == "" || arg[0] == '-' {
+				return bad("%s takes no argument %q", c.name, arg)
+			}
+			in.argument = arg
+			continue
 		}
 		name, value, hasValue := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
 		switch c.flagKind(name) {
@@ -52,13 +58,25 @@ func parse(c command, args []string) (input, error) {
 				value, args = args[0], args[1:]
 			}
 		}
-		if name == "config" {
+		switch {
+		case c.hasValue(name):
+			in.values[name] = append(in.values[name], value)
+		case name == "config":
 			in.config = value
-		} else {
+		default:
 			in.set[name] = value
 		}
 	}
+	if c.argument != "" && in.argument == "" && !in.help {
+		return bad("%s wants a %s", c.name, c.argument)
+	}
 	return in, nil
+}
+
+// hasValue reports whether the name is of a flag with a value that the command
+// alone has.
+func (c command) hasValue(name string) bool {
+	return slices.ContainsFunc(c.values, func(v valueOption) bool { return v.name == name })
 }
 
 type flagKind int
@@ -74,6 +92,8 @@ func (c command) flagKind(name string) flagKind {
 	switch {
 	case name == "help" || name == "h" || slices.ContainsFunc(c.options, func(o option) bool { return o.name == name }):
 		return bareFlag
+	case c.hasValue(name):
+		return valueFlag
 	case !c.config:
 		return unknownFlag
 	case name == "config":

@@ -24,13 +24,20 @@ func writeMap(w io.Writer) error {
 // writeHelp prints one command's help.
 func writeHelp(w io.Writer, c command) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Usage: rerankd %s [flags]\n\n%s\n\nExamples:\n", c.name, c.about)
+	usage := c.name
+	if c.argument != "" {
+		usage += " " + c.argument
+	}
+	fmt.Fprintf(&b, "Usage: rerankd %s [flags]\n\n%s\n\nExamples:\n", usage, c.about)
 	for _, line := range c.example {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}
 	b.WriteString("\nFlags:\n")
 	for _, o := range c.options {
 		fmt.Fprintf(&b, "  --%s\n      %s\n", o.name, o.usage)
+	}
+	for _, v := range c.values {
+		fmt.Fprintf(&b, "  --%s %s\n      %s\n", v.name, v.value, v.usage)
 	}
 	if c.config {
 		b.WriteString("  --config FILE\n      YAML file with settings (or the variable RERANKD_CONFIG)\n")

@@ -48,16 +48,22 @@ type command struct {
 	summary string   // one line for the map of commands
 	about   string   // what it does
 	example []string // lines to paste
-	options []option // its own flags
-	config  bool     // it takes --config and a flag for every setting
-	run     func(o outside, in input) error
+	// argument names the one argument that it wants besides flags; "" means it takes none.
+	argument string
+	options  []option      // its own flags without a value
+	values   []valueOption // its own flags with one
+	config   bool          // it takes --config and a flag for every setting
+	run      func(o outside, in input) error
 }
 
 // option is a flag without a value that one command has.
 type option struct{ name, usage string }
 
+// valueOption is a flag with a value that one command has; value names it.
+type valueOption struct{ name, value, usage string }
+
 func commands() []command {
-	return []command{serveCommand(), checkCommand(), demoCommand(), versionCommand()}
+	return []command{serveCommand(), checkCommand(), demoCommand(), evalCommand(), versionCommand()}
 }
 
 // usageError is a mistake in the arguments; the user is pointed to the help.

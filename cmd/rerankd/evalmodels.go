@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rerankd/rerankd/configs"
+	"github.com/rerankd/rerankd/internal/evaluate"
+	"github.com/rerankd/rerankd/internal/native"
+	"github.com/rerankd/rerankd/scorer"
+	"github.com/rerankd/rerankd/scorer/builtin"
+	"github.com/rerankd/rerankd/scorer/onnx"
+	"github.com/rerankd/rerankd/scorer/overlap"
+)
+
+// openModels opens models for an off-line evaluation. Whatever open returns,
+// close is to be called.
+type openModels struct {
+	config   configs.Config
+	asked    evalInput
+	names    evalNames
+	passages map[string]string
+
+	named  []evaluate.Named
+	opened map[string]string // arguments by the fingerprint of their models
+	stops  []func() error
+}
+
+func (m *openModels) open(ctx context.Context) error {
+	m.opened = map[string]string{}
+	for _, name := range m.asked.models {
+		if err := m.openOne(ctx, name); err != nil {
+			return fmt.Errorf("open model %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// close closes all models and their scores, and returns what went wrong.
+func (m *openModels) close() error {
+	var errs []error
+	for _, stop := range m.stops {
+		errs = append(errs, stop())
+	}
+	m.stops = nil
+	return errors.Join(errs...)
+}
+
+func (m *openModels) openOne(ctx context.Context, name string) error {
+	if name == configs.ModelOverlap && m.config.Rerank.AllowTestModels {
+		return m.add(overlap.Words{}, name, name, name)
+	}
+	engine, err := openEngine(ctx, name, m.config.Engine)
+	if err != nil {
+		return err
+	}
+	m.stops = append(m.stops, engine.Close)
+	return m.add(engine, engine.Info().ID, name, engine.Fingerprint())
+}
+
+func (m *openModels) add(s scorer.Scorer, own, from, fingerprint string) error {
+	if before, twice := m.opened[fingerprint]; twice {
+		return fmt.Errorf("it is the same as %s", before)
+	}
+	m.opened[fingerprint] = from
+	var kept *evaluate.Scores
+	if !m.asked.fresh {
+		var err error
+		if kept, err = evaluate.OpenScores(m.asked.scores, fingerprint); err != nil {
+			return fmt.Errorf("%w (--fresh does without kept scores)", err)
+		}
+		m.stops = append(m.stops, kept.Close)
+	}
+	m.named = append(m.named, evaluate.Named{Name: m.names.choose(own, from), Reranker: evaluate.NewModel(s, m.passages, kept)})
+	return nil
+}
+
+// openEngine loads a model and warms it up, so that its first latencies are like
+// the others.
+func openEngine(ctx context.Context, name string, c configs.Engine) (*onnx.Engine, error) {
+	files, err := openModelFiles(name)
+	if err != nil {
+		return nil, err
+	}
+	library, err := native.Library(c.Library)
+	if err != nil {
+		return nil, err
+	}
+	if err := onnx.Init(library); err != nil {
+		return nil, err
+	}
+	engine, err := onnx.Load(files, onnx.Options{ //nolint:contextcheck // it takes none; the warm-up after it does
+		Workers: c.Workers, BatchTokens: c.BatchTokens, MaxTokens: c.MaxTokens,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := engine.Warm(ctx); err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	return engine, nil
+}
+
+func openModelFiles(name string) (onnx.Files, error) {
+	if name != configs.ModelBuiltin {
+		return onnx.OpenFolder(name)
+	}
+	folder, ok := builtin.Model()
+	if !ok {
+		return onnx.Files{}, errors.New("this program was built without the model: run `make model` and build again, or name a model folder")
+	}
+	return onnx.Open(folder)
+}
