@@ -270,7 +270,7 @@ func TestTheReportIsWrittenInEveryForm(t *testing.T) {
 		if err := errors.Join(r.WriteText(&text), r.WriteCSV(&table), r.WritePlot(&plot), r.WriteRun(&run, "lengths", "tag")); err != nil {
 			t.Fatal(err)
 		}
-		wants := []string{"animals: 5 documents, 3 queries", "its top 4 are reranked", "ndcg@10", "first stage", "lengths", "oracle", "2 better, 0 worse, 1 equal"}
+		wants := []string{"animals: 5 documents, 3 queries", "its top 4 are reranked", "ndcg@10", "first stage", "lengths", "oracle", "2 better, 0 worse, 1 equal; t test p = 0.", "randomisation p = 0.5000"}
 		if depths != nil {
 			wants = append(wants, "depth 4 has 90 % of the greatest gain", "latency p50")
 		}

@@ -45,8 +45,8 @@ func (r *Report) writeTable(b *strings.Builder) {
 
 func (s *System) write(b *strings.Builder, measure string) {
 	fmt.Fprintf(b, "%s: %+.4f %s (%+.1f %%), %.0f %% of what the oracle gains\n", s.Model, s.Gain, measure, s.GainPercent, 100*s.OracleShare)
-	fmt.Fprintf(b, "  queries: %d better, %d worse, %d equal; t test p = %.4f, randomisation p = %.4f\n",
-		s.Better, s.Worse, s.Equal, s.TTestP, s.RandomisationP)
+	fmt.Fprintf(b, "  queries: %d better, %d worse, %d equal; t test p %s, randomisation p %s\n",
+		s.Better, s.Worse, s.Equal, chance(s.TTestP), chance(s.RandomisationP))
 	fmt.Fprintf(b, "  agreement with the first stage: RBO %.2f, Jaccard %.2f, tau %.2f\n", s.Agreement.RBO, s.Agreement.Jaccard, s.Agreement.Tau)
 	if s.Latency != nil {
 		fmt.Fprintf(b, "  latency: %s, one query at a time (%d queries)\n", s.Latency, s.Latency.Queries)
@@ -67,6 +67,15 @@ func (s *System) write(b *strings.Builder, measure string) {
 	} else {
 		b.WriteString("  no depth gains anything\n")
 	}
+}
+
+// chance writes a p value; what four digits can't tell from 0 is not 0.
+func chance(p float64) string {
+	const least = 0.0001
+	if p < least {
+		return fmt.Sprintf("< %g", least)
+	}
+	return fmt.Sprintf("= %.4f", p)
 }
 
 // String returns both percentiles.
