@@ -6,11 +6,9 @@ import (
 	"fmt"
 
 	"github.com/rerankd/rerankd/configs"
+	"github.com/rerankd/rerankd/internal/app"
 	"github.com/rerankd/rerankd/internal/evaluate"
-	"github.com/rerankd/rerankd/internal/native"
 	"github.com/rerankd/rerankd/scorer"
-	"github.com/rerankd/rerankd/scorer/builtin"
-	"github.com/rerankd/rerankd/scorer/onnx"
 	"github.com/rerankd/rerankd/scorer/overlap"
 )
 
@@ -51,7 +49,7 @@ func (m *openModels) openOne(ctx context.Context, name string) error {
 	if name == configs.ModelOverlap && m.config.Rerank.AllowTestModels {
 		return m.add(overlap.Words{}, name, name, name)
 	}
-	engine, err := openEngine(ctx, name, m.config.Engine)
+	engine, err := app.OpenEngine(ctx, name, m.config.Engine, nil)
 	if err != nil {
 		return err
 	}
@@ -74,41 +72,4 @@ func (m *openModels) add(s scorer.Scorer, own, from, fingerprint string) error {
 	}
 	m.named = append(m.named, evaluate.Named{Name: m.names.choose(own, from), Reranker: evaluate.NewModel(s, m.passages, kept)})
 	return nil
-}
-
-// openEngine loads a model and warms it up, so that its first latencies are like
-// the others.
-func openEngine(ctx context.Context, name string, c configs.Engine) (*onnx.Engine, error) {
-	files, err := openModelFiles(name)
-	if err != nil {
-		return nil, err
-	}
-	library, err := native.Library(c.Library)
-	if err != nil {
-		return nil, err
-	}
-	if err := onnx.Init(library); err != nil {
-		return nil, err
-	}
-	engine, err := onnx.Load(files, onnx.Options{ //nolint:contextcheck // it takes none; the warm-up after it does
-		Workers: c.Workers, BatchTokens: c.BatchTokens, MaxTokens: c.MaxTokens,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := engine.Warm(ctx); err != nil {
-		return nil, errors.Join(err, engine.Close())
-	}
-	return engine, nil
-}
-
-func openModelFiles(name string) (onnx.Files, error) {
-	if name != configs.ModelBuiltin {
-		return onnx.OpenFolder(name)
-	}
-	folder, ok := builtin.Model()
-	if !ok {
-		return onnx.Files{}, errors.New("this program was built without the model: run `make model` and build again, or name a model folder")
-	}
-	return onnx.Open(folder)
 }

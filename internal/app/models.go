@@ -20,7 +20,7 @@ import (
 
 // ErrNoBuiltin reports an endpoint on the built-in model in a program that was
 // built without it.
-var ErrNoBuiltin = errors.New("this program was built without the model: run `make model` and build again, or set the endpoint's model to a folder")
+var ErrNoBuiltin = errors.New("this program was built without the model: run `make model` and build again, or name a model folder instead")
 
 // core scores with one model and says what it is.
 type core struct {
@@ -98,29 +98,10 @@ func (a *App) openModel(ctx context.Context, name string, c configs.Engine) (cor
 	case configs.ModelNumeric:
 		return core{scorer: overlap.Numeric{}}, nil // looks at all passages of a call
 	}
-	files, err := openFiles(name)
-	if err != nil {
-		return core{}, err
-	}
-	library, err := native.Library(c.Library)
-	if err != nil {
-		return core{}, err
-	}
-	if err := onnx.Init(library); err != nil {
-		return core{}, err
-	}
 	start := time.Now()
-	engine, err := onnx.Load(files, onnx.Options{ //nolint:contextcheck // it takes none; the warm-up after it does
-		Workers:     workers(c),
-		BatchTokens: c.BatchTokens,
-		MaxTokens:   c.MaxTokens,
-		Observe:     a.observeBatch,
-	})
+	engine, err := OpenEngine(ctx, name, c, a.observeBatch)
 	if err != nil {
 		return core{}, err
-	}
-	if err := engine.Warm(ctx); err != nil {
-		return core{}, errors.Join(err, engine.Close())
 	}
 	info := engine.Info()
 	a.logger.Info("model loaded",
@@ -128,6 +109,35 @@ func (a *App) openModel(ctx context.Context, name string, c configs.Engine) (cor
 		slog.String(keyPrecision, info.Precision), slog.Int(keyMaxTokens, info.MaxTokens), slog.Int(keyWorkers, workers(c)),
 		slog.String(keyRuntime, onnx.Version()), slog.Duration(keyTook, time.Since(start)))
 	return core{scorer: engine, info: info, fingerprint: engine.Fingerprint(), close: engine.Close}, nil
+}
+
+// OpenEngine loads a model, the built-in one or a folder, and warms it up.
+// observe is told of each batch; nil: nobody is. The caller closes the engine.
+func OpenEngine(ctx context.Context, name string, c configs.Engine, observe func(onnx.Batch)) (*onnx.Engine, error) {
+	files, err := openFiles(name)
+	if err != nil {
+		return nil, err
+	}
+	library, err := native.Library(c.Library)
+	if err != nil {
+		return nil, err
+	}
+	if err := onnx.Init(library); err != nil {
+		return nil, err
+	}
+	engine, err := onnx.Load(files, onnx.Options{ //nolint:contextcheck // it takes none; the warm-up after it does
+		Workers:     workers(c),
+		BatchTokens: c.BatchTokens,
+		MaxTokens:   c.MaxTokens,
+		Observe:     observe,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := engine.Warm(ctx); err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	return engine, nil
 }
 
 func openFiles(name string) (onnx.Files, error) {
