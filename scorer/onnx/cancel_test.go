@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -45,7 +46,7 @@ func occupy(t *testing.T, e *Engine) (stop func() error) {
 		_, err := e.Score(ctx, "tide", []string{long})
 		done <- err
 	}()
-	await(t, e, "the call to reach the model", func() bool { return e.queue.taken > 0 })
+	await(t, e, "the call to reach the model", func() bool { return len(e.queue.running) > 0 })
 	return sync.OnceValue(func() error {
 		cancel()
 		return <-done
@@ -85,6 +86,89 @@ func TestDeadlineInTheMiddleIsReportedAsOne(t *testing.T) {
 	defer cancel()
 	if scores, err := e.Score(ctx, "tide", []string{long, "moon", long, long, "ocean", long}); !errors.Is(err, context.DeadlineExceeded) || scores != nil {
 		t.Errorf("got %v, %v, want nil and DeadlineExceeded", scores, err)
+	}
+}
+
+func TestADeadlineLeavesTheScoresThatThereAre(t *testing.T) {
+	e := loadFaulty(t, "endless", Options{Workers: 2})
+	want, err := e.Score(t.Context(), "tide", []string{"moon", "ocean"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	var stats scorer.Stats
+	go func() {
+		_, err := e.Score(scorer.WithStats(ctx, &stats), "tide", []string{long, "moon", "ocean"})
+		done <- err
+	}()
+	await(t, e, "the short passages to be scored", func() bool { return stats.Scored.Load() == 2 })
+	cancel()
+	err = <-done
+	got, ok := scorer.PartialOf(err, 3)
+	if !ok || !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want a partial one of a cancelled call", err)
+	}
+	if !slices.Equal(got.Scored, []bool{false, true, true}) || !slices.Equal(got.Scores, []float32{0, want[0], want[1]}) {
+		t.Errorf("scores %v of %v, want %v for the last two", got.Scores, got.Scored, want)
+	}
+	if account := stats.Tokens.Load(); account <= 0 {
+		t.Errorf("%d tokens in the account", account)
+	}
+}
+
+// A batch of several calls in which one pair has no score must not cost the
+// other calls theirs.
+func TestAPairThatFailsHarmsNoOtherCall(t *testing.T) {
+	e := loadFaulty(t, "not-finite", Options{Workers: 1}) // NaN for rows of 49 tokens and more
+	b := newBatch()
+	defer b.cancel()
+	for _, passage := range []string{"moon", long} {
+		pairs, err := e.encode(t.Context(), "tide", []string{passage})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.add(newJob(new(scorer.Stats), pairs, time.Time{}), []int{0})
+	}
+	var r rows
+	results, _ := e.runAll(b, &r)
+	if err := results[0].err; err != nil || len(results[0].scores) != 1 {
+		t.Errorf("the sound call got %v, %v", results[0].scores, err)
+	}
+	if err := results[1].err; !errors.Is(err, scorer.ErrScores) {
+		t.Errorf("the call whose pair has no score got %v, want ErrScores", err)
+	}
+}
+
+func TestWithoutWorkersCallsWaitUntilThereAreSome(t *testing.T) {
+	e := loadReference(t, Options{Workers: 2})
+	if err := e.SetWorkers(0); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := e.Score(t.Context(), "tide", []string{"moon"})
+		done <- err
+	}()
+	await(t, e, "the call to wait and the workers to end", func() bool { return len(e.queue.jobs) == 1 && e.queue.workers == 0 })
+	if got := e.Backlog(); got.Workers != 0 || got.Calls != 1 || got.Batches != 0 || got.OpenTokens < 3 {
+		t.Errorf("backlog %+v", got)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := e.Score(ctx, "tide", []string{"moon"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a call with a deadline: %v, want DeadlineExceeded", err)
+	}
+	if err := e.SetWorkers(3); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	for _, n := range []int{-1, mostWorkers + 1} {
+		if err := e.SetWorkers(n); err == nil {
+			t.Errorf("%d workers were accepted", n)
+		}
 	}
 }
 
@@ -192,6 +276,9 @@ func TestCloseWaitsForCallsInsideAndRefusesNewOnes(t *testing.T) {
 		if err := <-closed; err != nil {
 			t.Error(err)
 		}
+	}
+	if err := e.SetWorkers(1); !errors.Is(err, ErrClosed) {
+		t.Errorf("workers after Close: %v, want ErrClosed", err)
 	}
 }
 

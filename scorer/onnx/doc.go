@@ -3,15 +3,16 @@
 //
 // [Init] loads the runtime's shared library, [OpenFolder] or [Open] reads a
 // model folder, [Load] makes an [Engine] of it, and the engine is a
-// [scorer.Scorer]. A call tokenises its texts, sorts the pairs by length and
-// cuts them into batches of a bounded number of tokens, each padded to its own
-// longest pair. The batches of all calls share one session and a fixed number
-// of workers, one core each; the workers take one batch of each waiting call in
-// turn, so that a large call delays a small one by a batch and not by itself.
+// [scorer.Scorer]. A call tokenises its texts; its pairs then wait in buckets by
+// length, and a fixed number of workers, one core each on one shared session,
+// forms batches out of the open pairs of all calls: of a bounded number of tokens,
+// each padded to its own longest pair, never waiting for more to come. Calls take
+// turns by rounds of tokens, those whose deadline is near first, so that no call
+// starves another. A call that ends early leaves with the scores there are.
 //
-// A score depends on the pair alone for models in fp32. A dynamically quantised
-// model chooses the scale of its activations by the whole batch, so that its
-// scores move a little with the company a pair is in.
+// A score depends on the pair alone. Where a model's arithmetic depends on the
+// whole of a batch, as that of a dynamically quantised one does, [Load] finds it
+// out by trying, and the engine runs each pair by itself.
 //
 // This is the only package that knows tensors and the runtime.
 package onnx

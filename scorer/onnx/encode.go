@@ -53,13 +53,12 @@ func (e *Engine) encode(ctx context.Context, query string, passages []string) ([
 
 // help runs f in the group if a core is idle, and reports whether it did.
 func (e *Engine) help(group *errgroup.Group, f func() error) bool {
-	select {
-	case e.helpers <- struct{}{}:
-	default: // busy with other calls
+	if e.helpers.Add(1) >= int64(e.options.Workers) { // busy with other calls
+		e.helpers.Add(-1)
 		return false
 	}
 	group.Go(func() error {
-		defer func() { <-e.helpers }()
+		defer e.helpers.Add(-1)
 		return f()
 	})
 	return true

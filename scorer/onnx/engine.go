@@ -30,11 +30,12 @@ type Engine struct {
 
 	queue   *queue
 	workers sync.WaitGroup
-	helpers chan struct{} // a place for each goroutine that helps a call to tokenise
+	helpers atomic.Int64 // goroutines that help calls to tokenise
 
 	mu      sync.Mutex
 	idle    sync.Cond // signalled when calls becomes 0
 	calls   int
+	active  int // workers that are wanted
 	closing bool
 	closed  chan struct{} // closed when Close is through
 
@@ -56,15 +57,52 @@ type Stats struct {
 type totals struct{ batches, pairs, tokens, padded, busy atomic.Int64 }
 
 func newEngine(s *session, t *tokenizer.Tokenizer, o Options) *Engine {
-	e := &Engine{
-		session: s, tokenizer: t, options: o, queue: newQueue(),
-		helpers: make(chan struct{}, o.Workers-1), closed: make(chan struct{}),
-	}
+	e := &Engine{session: s, tokenizer: t, options: o, queue: newQueue(o.BatchTokens), closed: make(chan struct{})}
 	e.idle.L = &e.mu
-	for range o.Workers {
+	e.employ(o.Workers)
+	return e
+}
+
+// SetWorkers changes how many batches run at the same time, from 0, when calls
+// wait until there are workers again or their contexts end, to 1024. More begin at
+// once, and those that are too many end after the batch they are at. After Close
+// it returns ErrClosed.
+func (e *Engine) SetWorkers(n int) error {
+	if n < 0 || n > mostWorkers {
+		return fmt.Errorf("set workers to %d: want 0 to %d", n, mostWorkers)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return ErrClosed
+	}
+	e.employ(n)
+	return nil
+}
+
+// employ has n workers. Nobody else may be inside, or the caller holds mu.
+func (e *Engine) employ(n int) {
+	e.active = n
+	for range e.queue.want(n) {
 		e.workers.Go(e.work)
 	}
-	return e
+}
+
+// Backlog is what an Engine has to do at the moment.
+type Backlog struct {
+	Workers    int // batches that may run at the same time
+	Batches    int // batches that run
+	Calls      int // calls inside
+	OpenTokens int // tokens of their pairs that no batch has yet, without padding
+}
+
+// Backlog returns what there is to do at the moment.
+func (e *Engine) Backlog() Backlog {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.queue.mu.Lock()
+	defer e.queue.mu.Unlock()
+	return Backlog{Workers: e.active, Batches: len(e.queue.running), Calls: e.calls, OpenTokens: e.queue.open}
 }
 
 // Info describes the model.
@@ -85,9 +123,11 @@ func (e *Engine) Stats() Stats {
 }
 
 // Score implements [scorer.Scorer]. Pairs that are too long for the model are
-// cut by the balanced rule. When it returns, none of its work is left running.
-// With too many calls inside it returns [scorer.ErrOverloaded], and after Close
-// ErrClosed. The request's [scorer.Stats] are taken from ctx.
+// cut by the balanced rule. When ctx ends it returns at once, with a
+// [scorer.PartialError] if pairs were scored by then; as a deadline comes near,
+// the passages that stand first are scored first. With too many calls inside it
+// returns [scorer.ErrOverloaded], and after Close ErrClosed. The request's
+// [scorer.Stats] are taken from ctx.
 func (e *Engine) Score(ctx context.Context, query string, passages []string) ([]float32, error) {
 	scores, err := e.score(ctx, query, passages)
 	if err != nil {
@@ -112,33 +152,22 @@ func (e *Engine) score(ctx context.Context, query string, passages []string) ([]
 		return nil, err
 	}
 
-	inner, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	j := &job{
-		ctx: inner, cancel: cancel, stats: stats, pairs: pairs, scores: make([]float32, len(pairs)), done: make(chan struct{}),
-		batches: plan(pairs, e.options.BatchTokens, e.options.Workers),
-	}
-	e.queue.put(j)
+	deadline, _ := ctx.Deadline()
+	j := newJob(stats, pairs, deadline)
+	e.queue.put(j, time.Now())
 	select {
 	case <-j.done:
-	case <-inner.Done():
+	case <-ctx.Done():
 		e.queue.drop(j)
-		<-j.done // batches in the model end soon after
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if err := context.Cause(inner); err != nil {
-		return nil, err
-	}
-	return j.scores, nil
+	return j.outcome(ctx)
 }
 
 // Warm runs the longest pair that the model takes on every worker, so that
 // memory is there and code is paged in before the first caller comes.
 func (e *Engine) Warm(ctx context.Context) error {
 	longest := strings.Repeat("a ", e.options.MaxTokens)
-	passages := make([]string, e.options.Workers)
+	passages := make([]string, e.Backlog().Workers)
 	for i := range passages {
 		passages[i] = longest
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rerankd/rerankd/scorer"
 	"github.com/rerankd/rerankd/scorer/builtin"
@@ -56,4 +57,30 @@ func benchmarkScore(b *testing.B, e *Engine, tokens int) {
 	b.ReportMetric(float64(stats.Scored.Load())/b.Elapsed().Seconds(), "pairs/s")
 	b.ReportMetric(float64(stats.Tokens.Load())/float64(stats.Scored.Load()), "tokens/pair")
 	b.ReportMetric(100*float64(stats.Tokenize.Load())/float64(b.Elapsed().Nanoseconds()), "%tokenising")
+}
+
+// BenchmarkAlone measures what a pair costs that runs alone against one that
+// shares batches of 512 tokens, in processor time, interleaved.
+func BenchmarkAlone(b *testing.B) {
+	e := loadBuiltin(b, Options{})
+	for _, tokens := range []int{16, 32, 64, 128, 256} {
+		passages := make([]string, 4096/tokens)
+		for i := range passages {
+			passages[i] = strings.Repeat("the moon ", max(1, (tokens-10)/2))
+		}
+		b.Run(fmt.Sprintf("%d tokens", tokens), func(b *testing.B) {
+			var busy [2]time.Duration
+			for b.Loop() {
+				for i, alone := range []bool{false, true} {
+					e.queue.alone = alone // no call is inside
+					before := e.Stats().Busy
+					if _, err := e.Score(b.Context(), "what causes the tides", passages); err != nil {
+						b.Fatal(err)
+					}
+					busy[i] += e.Stats().Busy - before
+				}
+			}
+			b.ReportMetric(float64(busy[1])/float64(busy[0]), "alone/together")
+		})
+	}
 }

@@ -33,7 +33,8 @@ type Options struct {
 	Workers int
 	// BatchTokens bounds a batch: its pairs times the tokens of its longest. A
 	// single pair may exceed it. It bounds memory, and how long a call waits
-	// for the batch of another. 0 means 512, which was measured best.
+	// for the batch of another. 0 means 512, which was measured best. Models
+	// whose pairs run alone have no use for it.
 	BatchTokens int
 	// MaxTokens cuts pairs, special tokens included. 0 means what the model's
 	// files say; more than the model has positions for is an error of Load.
@@ -60,11 +61,17 @@ type Info struct {
 	MaxTokens int
 	// Template is the frame of a pair: see [tokenizer.Tokenizer.Template].
 	Template string
+	// Batching tells whether pairs share batches. It was found out by trying.
+	Batching Batching
+	// Sway is how far the scores of a few pairs moved with the pairs beside them,
+	// at most.
+	Sway float64
 }
 
 // Load makes an Engine of a model folder's files, of which it keeps none. It
 // refuses a model that is no cross-encoder with one logit a pair, by its
-// declared inputs and outputs and by a run of two short pairs. The engine's
+// declared inputs and outputs and by a run of short pairs, which also
+// shows whether pairs may share batches. The engine's
 // workers run until [Engine.Close]. [Init] must have succeeded.
 func Load(f Files, o Options) (*Engine, error) {
 	e, err := load(f, o)
@@ -106,10 +113,8 @@ func load(f Files, o Options) (*Engine, error) {
 		Precision: precision(f), MaxTokens: o.MaxTokens, Template: tok.Template(),
 	}
 	e.fingerprint = fingerprint(f, e.info, tok.PadID())
-	// Two pairs of different lengths: a batch of one would not show a model
-	// whose answer does not grow with the batch.
-	if _, err := e.Score(context.Background(), "probe", []string{"a", "a longer passage"}); err != nil {
-		return nil, errors.Join(fmt.Errorf("try the model: %w", err), e.Close())
+	if err := e.settleBatching(context.Background()); err != nil {
+		return nil, err
 	}
 	return e, nil
 }
@@ -131,8 +136,9 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // encodingRules changes whenever this program starts to make another input of
-// the same texts, so that scores kept from before are not taken for its own.
-const encodingRules = "1"
+// the same texts, or to run it in another way, so that scores kept from before
+// are not taken for its own.
+const encodingRules = "2"
 
 // fingerprint digests all that changes a score apart from the two texts.
 func fingerprint(f Files, i Info, padID uint32) string {

@@ -18,7 +18,7 @@ func TestModelsThatAreNoCrossEncoderAreRefused(t *testing.T) {
 		{"unknown-input", "position_ids"},
 		{"int32", "input_ids (int32 [any, any])"},
 		{"two-logits", "outputs logits (float [any, 2]);"},
-		{"two-logits-undeclared", "output of shape [2 2] for 2 pairs"},
+		{"two-logits-undeclared", "output of shape [4 2] for 4 pairs"},
 		{"scalar", "outputs logits (float []);"},
 		{"double", "outputs logits (double [any, 1]);"},
 	} {

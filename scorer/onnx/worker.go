@@ -1,60 +1,67 @@
 package onnx
 
-import (
-	"time"
+import "time"
 
-	"github.com/rerankd/rerankd/scorer/tokenizer"
-)
-
-// work runs batches until the queue closes.
+// work runs batches until the queue lets the worker go.
 func (e *Engine) work() {
 	var r rows
-	var pairs []tokenizer.Pair
-	var scores []float32
 	for {
-		j, batch, ok := e.queue.take()
+		b, ok := e.queue.take()
 		if !ok {
 			return
 		}
-		pairs, scores = pairs[:0], scores[:0]
-		for _, i := range batch {
-			pairs, scores = append(pairs, j.pairs[i]), append(scores, 0)
-		}
-		if err := e.run(j, &r, pairs, scores); err != nil {
-			j.cancel(err)
-		}
-		for k, i := range batch {
-			j.scores[i] = scores[k]
-		}
-		clear(pairs) // an idle worker must not keep a call's ids alive
-		e.queue.finish(j)
+		results, took := e.runAll(b, &r)
+		b.cancel()
+		e.queue.finish(b, results, took)
 	}
 }
 
+// runAll runs a batch and returns what became of each of its parts. When a batch
+// of several calls fails, each call's part is run by itself, so that no call pays
+// for the pairs of another. took is 0 when there is nothing to learn from it.
+func (e *Engine) runAll(b *batch, r *rows) (results []result, took time.Duration) {
+	scores, took, err := e.run(b, r)
+	results = make([]result, len(b.parts))
+	if err != nil && len(b.parts) > 1 && b.ctx.Err() == nil {
+		for i, alone := range b.split() {
+			scores, _, err := e.run(alone, r)
+			results[i] = result{scores, r.length, err}
+		}
+		return results, 0
+	}
+	at := 0
+	for i, p := range b.parts {
+		results[i] = result{length: r.length, err: err}
+		if err == nil {
+			results[i].scores = scores[at : at+len(p.pairs)]
+		}
+		at += len(p.pairs)
+	}
+	return results, took
+}
+
 // run scores one batch and accounts for it.
-func (e *Engine) run(j *job, r *rows, pairs []tokenizer.Pair, scores []float32) error {
-	if err := j.ctx.Err(); err != nil {
-		return err
+func (e *Engine) run(b *batch, r *rows) (scores []float32, took time.Duration, err error) {
+	if err := b.ctx.Err(); err != nil {
+		return nil, 0, err
 	}
-	r.lay(pairs, e.tokenizer.PadID())
+	r.lay(b.pairs, e.tokenizer.PadID())
+	scores = make([]float32, len(b.pairs))
 	start := time.Now()
-	if err := e.session.score(j.ctx, r, scores); err != nil {
-		return err
+	if err := e.session.score(b.ctx, r, scores); err != nil {
+		return nil, 0, err
 	}
-	b := Batch{Pairs: r.count, PaddedTokens: r.count * r.length, Duration: time.Since(start)}
-	for _, p := range pairs {
-		b.Tokens += p.Len()
+	done := Batch{Pairs: r.count, PaddedTokens: r.count * r.length, Duration: time.Since(start)}
+	for _, p := range b.pairs {
+		done.Tokens += p.Len()
 	}
-	j.stats.Scored.Add(int64(b.Pairs))
-	j.stats.Tokens.Add(int64(b.Tokens))
-	j.stats.PaddedTokens.Add(int64(b.PaddedTokens))
 	e.totals.batches.Add(1)
-	e.totals.pairs.Add(int64(b.Pairs))
-	e.totals.tokens.Add(int64(b.Tokens))
-	e.totals.padded.Add(int64(b.PaddedTokens))
-	e.totals.busy.Add(int64(b.Duration))
+	e.totals.pairs.Add(int64(done.Pairs))
+	e.totals.tokens.Add(int64(done.Tokens))
+	e.totals.padded.Add(int64(done.PaddedTokens))
+	e.totals.busy.Add(int64(done.Duration))
 	if e.options.Observe != nil {
-		e.options.Observe(b)
+		e.options.Observe(done)
 	}
-	return nil
+	return scores, done.Duration, nil
 }
