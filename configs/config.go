@@ -78,7 +78,7 @@ type Engine struct {
 	Workers     int    `yaml:"workers" usage:"batches run at the same time; 0: one for each core that the cgroup quota grants" limits:"0 to 1024"`
 	BatchTokens int    `yaml:"batch_tokens" usage:"tokens in a batch, padding included" limits:"16 to 1048576"`
 	MaxTokens   int    `yaml:"max_tokens" usage:"tokens of a query and passage after which they are cut; 0: as many as the model takes" limits:"0, or 16 to 8192"`
-	Running     int    `yaml:"running" usage:"searches scored at the same time; 0: twice the workers" limits:"0 to 4096"`
+	Running     int    `yaml:"running" usage:"searches scored at the same time; 0: 16 for each worker" limits:"0 to 4096"`
 	Waiting     int    `yaml:"waiting" usage:"searches that may wait for a place; those beyond are refused at once" limits:"0 to 65536"`
 }
 

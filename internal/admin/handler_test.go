@@ -64,11 +64,13 @@ func TestReadyTellsWhatStandsInTheWay(t *testing.T) {
 			{Name: "model", OK: func() error { return model }},
 			{Name: "upstream", OK: func() error { return upstream }},
 		},
-		Models: func() []admin.Model { return []admin.Model{{Endpoint: "e", ID: "m", Precision: "int8"}} },
+		Models: func() []admin.Model {
+			return []admin.Model{{Endpoint: "e", ID: "m", Precision: "int8", Batching: "alone"}}
+		},
 	}
 	secured := options
 	secured.Token = token
-	const models = `"models":[{"endpoint":"e","id":"m","precision":"int8"}]}`
+	const models = `"models":[{"endpoint":"e","id":"m","precision":"int8","batching":"alone"}]}`
 	for _, tc := range []struct {
 		name            string
 		model, upstream error

@@ -216,12 +216,19 @@ func TestWatchedPartsAreReadAtEveryScrape(t *testing.T) {
 	m.WatchCache(func() admin.CacheCounts { return admin.CacheCounts(counts) })
 	m.WatchQueue("builtin", func() (int, int, int64) { return running, waiting, refused })
 	m.WatchQueue("other", func() (int, int, int64) { return 0, 0, 0 })
+	var load admin.EngineLoad
+	m.WatchEngine("builtin", admin.Model{ID: "m", Precision: "int8", Batching: "alone"}, func() admin.EngineLoad { return load })
 	m.WatchNode("http://a:9200", func() bool { return up })
 	m.WatchNode("http://b:9200", func() bool { return false })
 	got := changes(t, r, func() {
 		counts = cache.Stats{Hits: 1, Misses: 2, Sets: 3, Dropped: 4, Rejected: 5, Evicted: 6, Entries: 7, Bytes: 8}
 		running, waiting, refused, up = 9, 10, 11, true
+		load = admin.EngineLoad{Workers: 12, Batches: 13, OpenTokens: 14}
 	})
+	const info = `rerankd_model_info{batching="alone",id="m",model="builtin",precision="int8"}`
+	if got := series(t, r)[info]; got != "1" {
+		t.Errorf("%s is %q, want 1", info, got)
+	}
 	want := map[string]string{
 		`rerankd_cache_hits_total`: "1", `rerankd_cache_misses_total`: "2", `rerankd_cache_sets_total`: "3",
 		`rerankd_cache_dropped_total`: "4", `rerankd_cache_rejected_total`: "5", `rerankd_cache_evicted_total`: "6",
@@ -229,6 +236,8 @@ func TestWatchedPartsAreReadAtEveryScrape(t *testing.T) {
 		`rerankd_queue_running{model="builtin"}`: "9", `rerankd_queue_waiting{model="builtin"}`: "10",
 		`rerankd_queue_refused_total{model="builtin"}`:   "11",
 		`rerankd_upstream_node_up{node="http://a:9200"}`: "1",
+		`rerankd_engine_workers{model="builtin"}`:        "12", `rerankd_engine_batches{model="builtin"}`: "13",
+		`rerankd_engine_open_tokens{model="builtin"}`: "14",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("series changed (-want +got):\n%s", diff)

@@ -19,6 +19,8 @@ type Model struct {
 	Endpoint  string `json:"endpoint"`  // inference id
 	ID        string `json:"id"`        // as its own files name it
 	Precision string `json:"precision"` // int8, fp32; empty: not known
+	// Batching tells whether pairs run together or alone; empty: not by an engine.
+	Batching string `json:"batching,omitempty"`
 }
 
 // readiness answers 200 while every check passes, else 503. What stands in the

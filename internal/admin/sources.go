@@ -54,6 +54,34 @@ func (m *Metrics) WatchQueue(model string, load func() (running, waiting int, re
 	)
 }
 
+// EngineLoad is what an engine has to do at the moment.
+type EngineLoad struct {
+	Workers    int // batches that may run at the same time
+	Batches    int // batches that run
+	OpenTokens int // tokens of the pairs that wait for a batch
+}
+
+// WatchEngine registers what a model is and the load of its engine, read at every
+// scrape. It panics when the engine of that name is watched already.
+func (m *Metrics) WatchEngine(name string, model Model, read func() EngineLoad) {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "rerankd_model_info", Help: "1, with what a model is and whether its pairs run together or alone.",
+		ConstLabels: prometheus.Labels{"model": name, "id": model.ID, "precision": model.Precision, "batching": model.Batching},
+	})
+	info.Set(1)
+	gauge := func(metric, help string, get func(EngineLoad) int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "rerankd_engine_" + metric, Help: help, ConstLabels: prometheus.Labels{"model": name},
+		}, func() float64 { return float64(get(read())) })
+	}
+	m.registerer.MustRegister(
+		info,
+		gauge("workers", "Batches that may run at the same time.", func(l EngineLoad) int { return l.Workers }),
+		gauge("batches", "Batches that run.", func(l EngineLoad) int { return l.Batches }),
+		gauge("open_tokens", "Tokens of the pairs that wait for a batch.", func(l EngineLoad) int { return l.OpenTokens }),
+	)
+}
+
 // WatchNode registers whether requests go to an upstream node, read at every
 // scrape. It panics when the node is watched already.
 func (m *Metrics) WatchNode(node string, up func() bool) {

@@ -3,6 +3,7 @@ package app
 // Keys of this package's log lines.
 const (
 	keyAddress   = "address"
+	keyBatching  = "batching"
 	keyConfig    = "config"
 	keyID        = "id"
 	keyMaxTokens = "max_tokens"
@@ -10,6 +11,7 @@ const (
 	keyPrecision = "precision"
 	keyRevision  = "revision"
 	keyRuntime   = "onnxruntime"
+	keySway      = "sway"
 	keyTook      = "took"
 	keyWorkers   = "workers"
 )

@@ -53,7 +53,7 @@ func (a *App) openEndpoints(ctx context.Context, c configs.Config, store *cache.
 			models[e.Model] = m
 		}
 		endpoints[e.ID] = m.shared
-		a.models = append(a.models, admin.Model{Endpoint: e.ID, ID: m.info.ID, Precision: m.info.Precision})
+		a.models = append(a.models, admin.Model{Endpoint: e.ID, ID: m.info.ID, Precision: m.info.Precision, Batching: string(m.info.Batching)})
 	}
 	return endpoints, nil
 }
@@ -73,13 +73,18 @@ func (a *App) decorate(name string, m core, c configs.Engine, store *cache.Store
 	return scorer.NewSingleFlight(cache.NewScorer(gate, m.fingerprint, store))
 }
 
-// running is how many searches may be in the engine: twice the workers, so that
-// one is being tokenised while another one's batches run.
+// searchesPerWorker is how many searches may be in the engine for each worker
+// unless the configuration says. The engine shares its time fairly between those
+// inside, while those that wait outside are served in the order they came: few
+// places would let some large searches keep all small ones out.
+const searchesPerWorker = 16
+
+// running is how many searches may be in the engine.
 func running(c configs.Engine) int {
 	if c.Running > 0 {
 		return c.Running
 	}
-	return 2 * workers(c)
+	return searchesPerWorker * workers(c)
 }
 
 // workers is the number of cores to score on. Go takes GOMAXPROCS from the
@@ -107,7 +112,9 @@ func (a *App) openModel(ctx context.Context, name string, c configs.Engine) (cor
 	a.logger.Info("model loaded",
 		slog.String(keyModel, name), slog.String(keyID, info.ID), slog.String(keyRevision, info.Revision),
 		slog.String(keyPrecision, info.Precision), slog.Int(keyMaxTokens, info.MaxTokens), slog.Int(keyWorkers, workers(c)),
+		slog.String(keyBatching, string(info.Batching)), slog.Float64(keySway, info.Sway),
 		slog.String(keyRuntime, onnx.Version()), slog.Duration(keyTook, time.Since(start)))
+	a.observeEngine(name, engine)
 	return core{scorer: engine, info: info, fingerprint: engine.Fingerprint(), close: engine.Close}, nil
 }
 

@@ -37,6 +37,15 @@ func (a *App) observeBatch(b onnx.Batch) {
 	a.metrics.Batch(b.Pairs, b.Tokens, b.PaddedTokens, b.Duration.Seconds())
 }
 
+func (a *App) observeEngine(name string, e *onnx.Engine) {
+	info := e.Info()
+	model := admin.Model{ID: info.ID, Precision: info.Precision, Batching: string(info.Batching)}
+	a.metrics.WatchEngine(name, model, func() admin.EngineLoad {
+		load := e.Backlog()
+		return admin.EngineLoad{Workers: load.Workers, Batches: load.Batches, OpenTokens: load.OpenTokens}
+	})
+}
+
 // newAdmin returns the handler of the admin listener. o brings what gathers the
 // metrics.
 func (a *App) newAdmin(o admin.Options, c configs.Admin, u *proxy.Upstream) http.Handler {
