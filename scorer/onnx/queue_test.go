@@ -47,8 +47,8 @@ func newLine(t *testing.T, budget int) *line {
 	l := &line{t: t, queue: newQueue(budget)}
 	t.Cleanup(func() {
 		synctest.Wait()
-		if len(l.jobs)+len(l.queue.running)+l.open+l.workers != 0 {
-			t.Errorf("%d jobs, %d batches, %d tokens and %d workers are left", len(l.jobs), len(l.queue.running), l.open, l.workers)
+		if len(l.jobs)+len(l.running)+l.open+l.workers != 0 {
+			t.Errorf("%d jobs, %d batches, %d tokens and %d workers are left", len(l.jobs), len(l.running), l.open, l.workers)
 		}
 	})
 	return l
@@ -400,7 +400,7 @@ func TestACallThatLeavesStopsItsBatchesUnlessOthersAreInThem(t *testing.T) {
 		synctest.Wait()
 		l.drop(alone.job)
 		synctest.Wait()
-		if len(l.queue.running) != 0 {
+		if len(l.running) != 0 {
 			t.Error("a batch that nobody waits for goes on")
 		}
 		l.close()
