@@ -16,6 +16,7 @@ type Config struct {
 	Limits          Limits        `yaml:"limits"`
 	Rerank          Rerank        `yaml:"rerank"`
 	Endpoints       []Endpoint    `yaml:"endpoints" usage:"the inference ids that a search may name, each with its model: builtin, or a model folder" limits:"1 to 64, each id once; as a variable or flag: id=model, separated by commas"`
+	Rules           []Rule        `yaml:"rules" usage:"the ordinary searches that are reranked without a reranker in their body: index, field, endpoint, window, query, apply" limits:"0 to 64; as a variable or flag: key=value pairs separated by semicolons, rules by commas"`
 	Engine          Engine        `yaml:"engine"`
 	Cache           Cache         `yaml:"cache"`
 	Log             Log           `yaml:"log"`

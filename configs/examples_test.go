@@ -75,6 +75,8 @@ func strange(t *testing.T) Config {
 			*p = append(*p, "x")
 		case *[]Endpoint:
 			*p = append(*p, Endpoint{ID: "x", Model: "y"})
+		case *[]Rule:
+			*p = append(*p, Rule{Index: "x*", Field: "y", Window: 3, Apply: RuleApplyAlways})
 		default:
 			t.Fatalf("%s has type %T: teach this test to change it", l.path, p)
 		}

@@ -153,7 +153,10 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string) {
 			d.bad(n, path, "want a list, got %s", kindOf(n))
 			return
 		}
-		v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
+		v.SetZero() // an empty list is none
+		if len(list.Values) > 0 {
+			v.Set(reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values)))
+		}
 		for i, element := range list.Values {
 			d.value(element, v.Index(i), fmt.Sprintf("%s[%d]", path, i))
 		}

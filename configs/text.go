@@ -43,6 +43,12 @@ func setText(v reflect.Value, text string) error {
 			return err
 		}
 		*p = list
+	case *[]Rule:
+		list, err := parseRules(text)
+		if err != nil {
+			return err
+		}
+		*p = list
 	default:
 		panic(fmt.Sprintf("configs: setting of type %s", v.Type()))
 	}
@@ -62,6 +68,12 @@ func textOf(v reflect.Value) string {
 			pairs[i] = e.ID + "=" + e.Model
 		}
 		return strings.Join(pairs, ",")
+	case []Rule:
+		texts := make([]string, len(x))
+		for i, r := range x {
+			texts[i] = r.String()
+		}
+		return strings.Join(texts, ",")
 	default:
 		return fmt.Sprint(x)
 	}
@@ -79,7 +91,7 @@ func typeName(v reflect.Value) string {
 		return "duration"
 	case ByteSize:
 		return "size"
-	case []string, []Endpoint:
+	case []string, []Endpoint, []Rule:
 		return "list"
 	default:
 		return "string"

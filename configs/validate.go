@@ -25,6 +25,7 @@ func (c Config) Validate() error {
 	c.Limits.validate(&p)
 	c.Rerank.validate(&p, c.Limits.Window, c.Endpoints)
 	validateEndpoints(&p, c.Endpoints, c.Rerank.AllowTestModels)
+	validateRules(&p, c.Rules, c.Endpoints, c.Limits.Window)
 	c.Engine.validate(&p)
 	if c.Cache.Bytes != 0 {
 		between(&p, "cache.bytes", c.Cache.Bytes, 64*KiB, TiB)

@@ -37,6 +37,7 @@ func (p *Proxy) ask(ctx context.Context, r *http.Request, method string, target 
 	out.URL = target
 	out.Header = r.Header.Clone()
 	stripHopByHop(out.Header)
+	p.dropOwnHeaders(out.Header)
 	for _, name := range ownHeaders {
 		out.Header.Del(name)
 	}

@@ -20,9 +20,12 @@ const peekLimit = 64 << 10
 // JSON, holds a text_similarity_reranker in its retriever tree. Where a body
 // holds one that can't be reached, the request is refused by name rather than
 // sent to a cluster that would answer it in its own way.
+//
+// Where a rule applies, an ordinary search is ours as well.
 func (p *Proxy) search(w http.ResponseWriter, r *http.Request) {
+	rule, r := p.ruleOf(r)
 	if r.Body == nil || r.Body == http.NoBody {
-		p.searchWithoutBody(w, r)
+		p.searchWithoutBody(w, r, rule)
 		return
 	}
 	contentType := r.Header.Get("Content-Type")
@@ -46,21 +49,32 @@ func (p *Proxy) search(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case body.over:
 		p.passUnlessNamed(w, r, body, &nameWatch{find: &nameFinder{}, named: tooLarge(p.o.BodyLimit)})
-	case !body.whole || !retriever.MayHold(body.text):
+	case !body.whole:
 		p.pass(w, body.replay(r, nil))
+	case retriever.MayHold(body.text):
+		p.parse(w, r, body, rule)
 	default:
-		p.parse(w, r, body)
+		p.ordinary(w, r, body, rule)
 	}
 }
 
+// ordinary passes on a search without a reranker, unless a rule applies.
+func (p *Proxy) ordinary(w http.ResponseWriter, r *http.Request, body held, rule *ruled) {
+	if rule == nil {
+		p.pass(w, body.replay(r, nil))
+		return
+	}
+	p.byRule(w, r, body, rule)
+}
+
 // parse reads a body that may hold a reranker, and reranks or passes it on.
-func (p *Proxy) parse(w http.ResponseWriter, r *http.Request, body held) {
+func (p *Proxy) parse(w http.ResponseWriter, r *http.Request, body held, rule *ruled) {
 	start := time.Now()
 	query, malformed := url.ParseQuery(r.URL.RawQuery)
 	index := chi.URLParam(r, "index")
 	s, err := retriever.Parse(retriever.Request{Body: body.text, Query: query, Indexed: index != ""}, p.o.Retriever)
 	if errors.Is(err, retriever.ErrNotOurs) {
-		p.pass(w, body.replay(r, nil))
+		p.ordinary(w, r, body, rule)
 		return
 	}
 	rec := of(w)
@@ -77,12 +91,12 @@ func (p *Proxy) parse(w http.ResponseWriter, r *http.Request, body held) {
 }
 
 // searchWithoutBody passes on a search whose body, if any, is in the URL.
-func (p *Proxy) searchWithoutBody(w http.ResponseWriter, r *http.Request) {
+func (p *Proxy) searchWithoutBody(w http.ResponseWriter, r *http.Request, rule *ruled) {
 	if source := r.URL.Query().Get("source"); holdsName([]byte(source)) {
 		p.fail(w, r, retriever.Unsupported("a [%s] in the URL parameter [source]; send it as the body", retriever.Name))
 		return
 	}
-	p.pass(w, r)
+	p.ordinary(w, r, held{whole: true, plain: true}, rule)
 }
 
 // unsupported passes on what arrives at a path of searches that aren't reranked

@@ -38,6 +38,8 @@ type Options struct {
 	// a search is answered in first-stage order, with a Warning header. A request
 	// that sets allow_rerank_failures decides for itself.
 	FailOnRerank bool
+	// Rules have ordinary searches reranked. The first that applies counts.
+	Rules []Rule
 }
 
 func (o Options) validate() error {
@@ -56,6 +58,10 @@ func (o Options) validate() error {
 	need(o.Retriever.DefaultWindow > 0, "default window must be positive")
 	need(o.Retriever.MaxWindow > 0, "largest window must be positive")
 	need(o.RerankTimeout > 0, "rerank timeout must be positive")
+	for _, rule := range o.Rules {
+		need(rule.Index != "" && rule.Field != "" && rule.Endpoint != "" && rule.Window > 0, "a rule needs an index, a field, an endpoint and a window")
+		need(rule.FromBody || rule.FromRequest, "a rule needs a source of the text")
+	}
 	return errors.Join(errs...)
 }
 

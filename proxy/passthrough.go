@@ -12,7 +12,10 @@ import (
 // only what keeps a request as the caller sent it; see asSent.
 func (p *Proxy) newReverseProxy() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Rewrite:       asSent,
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			asSent(pr)
+			p.dropOwnHeaders(pr.Out.Header)
+		},
 		Transport:     p.o.Upstream,
 		FlushInterval: -1, // a scroll or a slow search is seen as it comes
 		BufferPool:    copyBuffers{},

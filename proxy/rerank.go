@@ -87,10 +87,15 @@ func (p *Proxy) order(r *http.Request, s *retriever.Search, first *retriever.Fir
 	if s.Query == "" {
 		return nil, s.EmptyQuery()
 	}
-	sum.passages = len(texts)
+	return p.score(r, endpoint, rerank.Request{Query: s.Query, Passages: texts, MinScore: s.MinScore}, sum)
+}
+
+// score has a scorer order texts, in the time that the rerank step may take.
+func (p *Proxy) score(r *http.Request, endpoint scorer.Scorer, q rerank.Request, sum *summary) ([]retriever.Ranked, error) {
+	sum.passages = len(q.Passages)
 	ctx, cancel := context.WithTimeout(scorer.WithStats(r.Context(), &sum.scoring), p.o.RerankTimeout)
 	defer cancel()
-	list, err := rerank.Rank(ctx, endpoint, rerank.Request{Query: s.Query, Passages: texts, MinScore: s.MinScore})
+	list, err := rerank.Rank(ctx, endpoint, q)
 	if err != nil {
 		return nil, fmt.Errorf("rerank: %w", modelError(ctx, err))
 	}

@@ -119,6 +119,7 @@ type Order struct {
 type placed struct {
 	hit   int
 	score float32
+	kept  bool // it is shown with the score it came with
 }
 
 // RankedOrder is the order of ranked, which names each text at most once, best
@@ -128,7 +129,7 @@ func (f *FirstStage) RankedOrder(ranked []Ranked) Order {
 	o := f.order(true)
 	for _, r := range ranked {
 		if !below(r.Score, f.search.floor) {
-			o.list = append(o.list, placed{f.scored[r.Text], r.Score})
+			o.list = append(o.list, placed{hit: f.scored[r.Text], score: r.Score})
 		}
 	}
 	return o
@@ -145,7 +146,7 @@ func (f *FirstStage) FirstStageOrder(strict bool) Order {
 		if strict && (below(score, f.search.MinScore) || below(score, f.search.floor)) {
 			continue
 		}
-		o.list = append(o.list, placed{i, score})
+		o.list = append(o.list, placed{hit: i, score: score})
 	}
 	return o
 }
@@ -173,7 +174,7 @@ func (f *FirstStage) Answer(o Order, took time.Duration) []byte {
 	edits := make([]edit, 0, 4)
 	first := min(f.search.From, len(o.list))
 	page := o.list[first:min(first+f.search.Size, len(o.list))]
-	if f.max != nil {
+	if f.max != nil && (len(page) == 0 || !o.list[0].kept) {
 		best := []byte("null")
 		if len(page) > 0 {
 			best = formatScore(o.list[0].score)
@@ -198,7 +199,7 @@ func (f *FirstStage) page(list []placed) []byte {
 		}
 		h := f.hits[p.hit]
 		edits := slices.Clone(h.edits)
-		if h.score != nil {
+		if h.score != nil && !p.kept {
 			edits = append(edits, edit{shift(*h.score, h.at.off), formatScore(p.score)})
 		}
 		out = append(out, apply(h.at.of(f.doc), edits)...)

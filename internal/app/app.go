@@ -152,6 +152,7 @@ func (a *App) newProxy(c configs.Config, u *proxy.Upstream, endpoints map[string
 		},
 		RerankTimeout: c.Rerank.Timeout,
 		FailOnRerank:  c.Rerank.OnFailure == configs.OnFailureFail,
+		Rules:         rules(c),
 	})
 }
 

@@ -1,0 +1,93 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/rerankd/rerankd/internal/rerank"
+	"github.com/rerankd/rerankd/retriever"
+)
+
+// byRule reranks an ordinary search that a rule applies to. r is without what
+// asked for it. A search whose hits can't be reordered is passed on, and so is
+// one that the cluster refuses in the form that reranking needs: the answer is
+// then that to the caller's own form.
+func (p *Proxy) byRule(w http.ResponseWriter, r *http.Request, body held, rule *ruled) {
+	start := time.Now()
+	query, malformed := url.ParseQuery(r.URL.RawQuery)
+	if malformed != nil || !wantsJSON(strings.Join(r.Header["Accept"], ",")) {
+		p.pass(w, body.replay(r, nil))
+		return
+	}
+	s, err := retriever.ParsePlain(retriever.Request{Body: body.text, Query: query},
+		retriever.PlainOptions{Field: rule.Field, Window: rule.Window, Query: rule.query, FromBody: rule.FromBody})
+	if err != nil {
+		p.pass(w, body.replay(r, nil))
+		return
+	}
+	rec := of(w)
+	rec.route = RouteRerank
+	sum := &rec.summary
+	sum.index, sum.endpoint, sum.window, sum.parse = chi.URLParam(r, "index"), rule.Endpoint, rule.Window, time.Since(start)
+	answer, header, err := p.askPlain(r, s, sum)
+	if no, ok := errors.AsType[*refused](err); ok {
+		_ = no.res.Body.Close() // of a search that the caller has not sent
+		rec.route = RoutePassthrough
+		p.pass(w, body.replay(r, nil))
+		return
+	}
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	page, err := s.Read(answer)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	ranked, err := p.scorePlain(r, s, page, rule, sum)
+	switch {
+	case err != nil && (p.o.FailOnRerank || r.Context().Err() != nil):
+		p.fail(w, r, err)
+		return
+	case err != nil:
+		rec.outcome, rec.err, sum.reason = OutcomeDegraded, err, classify(r, err).outcome
+	}
+	start = time.Now()
+	final := page.Answer(ranked, time.Since(rec.start))
+	sum.splice = time.Since(start)
+	p.answer(w, r, header, final)
+}
+
+func (p *Proxy) askPlain(r *http.Request, s *retriever.Plain, sum *summary) ([]byte, http.Header, error) {
+	start := time.Now()
+	defer func() { sum.upstream = time.Since(start) }()
+	query, body := s.Upstream()
+	out := r
+	if r.Header.Get("Content-Type") == "" { // a search without a body says no type
+		out = r.WithContext(r.Context())
+		out.Header = r.Header.Clone()
+		out.Header.Set("Content-Type", mediaJSON)
+	}
+	target := &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, Opaque: rawPath(r), RawQuery: query.Encode()}
+	return p.ask(r.Context(), out, r.Method, target, body)
+}
+
+// scorePlain gives the order of the window. A rule's endpoint exists, and its
+// texts are scored without a least score: no document may be lost.
+func (p *Proxy) scorePlain(r *http.Request, s *retriever.Plain, page *retriever.PlainPage, rule *ruled, sum *summary) ([]retriever.Ranked, error) {
+	texts := page.Texts()
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	endpoint, ok := p.o.Endpoint(rule.Endpoint)
+	if !ok {
+		return nil, newError(http.StatusNotFound, "resource_not_found_exception", "Inference endpoint not found [%s]", rule.Endpoint)
+	}
+	return p.score(r, endpoint, rerank.Request{Query: s.Query, Passages: texts}, sum)
+}
