@@ -4,6 +4,7 @@ go 1.26.8
 
 require (
 	github.com/blevesearch/bleve/v2 v2.6.3
+	github.com/clipperhouse/uax29/v2 v2.7.0
 	github.com/daulet/tokenizers v1.27.0
 	github.com/dgraph-io/ristretto/v2 v2.4.2
 	github.com/elastic/elastic-transport-go/v8 v8.11.0

@@ -1,0 +1,30 @@
+package chunking
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrSeparatorReads reports a separator that would read its text too often. The
+// text of the error names it.
+var ErrSeparatorReads = errors.New("has exceeded the character read limit")
+
+// InvalidError reports settings that hold values which they may not hold, all of
+// them: Elasticsearch's validation_exception.
+type InvalidError struct{ Problems []string }
+
+func (e *InvalidError) Error() string {
+	var b strings.Builder
+	b.WriteString("Validation Failed: ")
+	for i, problem := range e.Problems {
+		fmt.Fprintf(&b, "%d: %s;", i+1, problem)
+	}
+	return b.String()
+}
+
+// ArgumentError reports settings that say nothing which could be checked:
+// Elasticsearch's illegal_argument_exception.
+type ArgumentError string
+
+func (e ArgumentError) Error() string { return string(e) }
