@@ -35,7 +35,7 @@ endef
 
 .PHONY: help
 help: ## print this map
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: native
 native: ## fetch or build ONNX Runtime and libtokenizers.a into the cache folder
@@ -58,6 +58,15 @@ demo: build ## rerank a real Elasticsearch's hits before your eyes; ARGS=--once 
 test: native model ## run every test, race detector on, a real Elasticsearch included
 	@$(call install,$(GOTESTSUM),gotest.tools/gotestsum@v$(GOTESTSUM_VERSION))
 	"$(GOTESTSUM)" --format standard-quiet -- -race -shuffle=on -timeout 20m ./...
+
+# Run in its folder, go test prints the summary that the tests write, and no more.
+.PHONY: conformance
+conformance: native model ## hold the program against Elasticsearch's answers, case by case
+	@cd e2e && go test -count=1 -timeout 20m -run '^TestConformance|^TestTheConformance'
+
+.PHONY: conformance-serve
+conformance-serve: native model ## start a cluster with the cases' fixtures and the program before it, until Ctrl-C
+	@go run ./e2e/conformance/serve $(ARGS)
 
 .PHONY: bench
 bench: native model ## measure pass-through, added latency and pairs a second; BENCHTIME=2s each

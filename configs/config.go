@@ -54,7 +54,7 @@ type Rerank struct {
 	DefaultEndpoint string        `yaml:"default_endpoint" usage:"inference_id of a search that gives none" limits:"an id of endpoints"`
 	Timeout         time.Duration `yaml:"timeout" usage:"how long the rerank step of a search may take, the search on the cluster not counted" limits:"1ms to 1h"`
 	OnFailure       string        `yaml:"on_failure" usage:"what a search gets whose rerank step fails: degrade: the hits in first-stage order with a Warning header; fail: an error. allow_rerank_failures of a request wins" limits:"degrade, fail"`
-	AllowTestModels bool          `yaml:"allow_test_models" usage:"accept the models overlap and numeric, which are no rerankers, for tests only"`
+	AllowTestModels bool          `yaml:"allow_test_models" usage:"accept the models overlap, numeric, failing and short, which are no rerankers, for tests only"`
 }
 
 // Endpoint gives an inference id its model.
@@ -71,6 +71,8 @@ const (
 	ModelBuiltin = "builtin" // the model inside the program
 	ModelOverlap = "overlap" // test model: share of the query's words
 	ModelNumeric = "numeric" // test model: the number that a passage is
+	ModelFailing = "failing" // test model: fails every call
+	ModelShort   = "short"   // test model: as numeric, with one score too few
 )
 
 // Engine is the use of the machine by the models.

@@ -134,7 +134,7 @@ func validateEndpoints(p *problems, endpoints []Endpoint, testModels bool) {
 		switch e.Model {
 		case "":
 			p.add(path+".model", "want %s or a model folder", ModelBuiltin)
-		case ModelOverlap, ModelNumeric:
+		case ModelOverlap, ModelNumeric, ModelFailing, ModelShort:
 			if !testModels {
 				p.add(path+".model", "%q is for tests only; a folder of this name is ./%s", e.Model, e.Model)
 			}

@@ -131,7 +131,7 @@ func TestNodesAreTakenOnlyAsSchemeHostAndPort(t *testing.T) {
 }
 
 func TestTestModelsAreTakenWhenTheyAreAllowed(t *testing.T) {
-	for _, model := range []string{configs.ModelOverlap, configs.ModelNumeric} {
+	for _, model := range []string{configs.ModelOverlap, configs.ModelNumeric, configs.ModelFailing, configs.ModelShort} {
 		c := configs.Default()
 		c.Rerank.AllowTestModels = true
 		c.Endpoints[0].Model = model

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rerankd/rerankd/e2e/conformance"
 )
 
 // responses takes a multi search's answer apart, without the time of each.
@@ -74,7 +76,7 @@ func shardless(t *testing.T, list []map[string]any) any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return steadyJSON(exact(t, data))
+	return conformance.Steady(exact(t, data))
 }
 
 // As in Elasticsearch, a request that can't be read fails the whole.

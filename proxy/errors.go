@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/rerankd/rerankd/internal/rerank"
 	"github.com/rerankd/rerankd/retriever"
 	"github.com/rerankd/rerankd/scorer"
 )
@@ -29,10 +30,14 @@ type failure struct {
 // metric label. What it doesn't know is a fault of this program. Texts name no
 // address and no internal error: those are in the log.
 //
-// No failure of the rerank step is a 5xx: clients would take the whole node out of
-// use for it. Elasticsearch answers a failing rerank service with 400, too.
+// No failure of the rerank step is a 5xx, for which clients would take the whole node
+// out of use; Elasticsearch answers a failing rerank service with 400, too. The one
+// exception is its own: a scorer that miscounts is a 500.
 func classify(r *http.Request, err error) failure {
-	var request *retriever.RequestError
+	var (
+		request *retriever.RequestError
+		count   *rerank.CountError
+	)
 	switch {
 	case errors.As(err, &request):
 		if request.Status == http.StatusRequestEntityTooLarge {
@@ -56,6 +61,9 @@ func classify(r *http.Request, err error) failure {
 	case errors.Is(err, context.DeadlineExceeded):
 		return failure{OutcomeDeadline, newError(http.StatusRequestTimeout,
 			"status_exception", "timeout waiting for inference result")}
+	case errors.As(err, &count):
+		return failure{OutcomeModelError, newError(http.StatusInternalServerError, "illegal_state_exception",
+			"Reranker input document count and returned score count mismatch: [%d] vs [%d]", count.Passages, count.Scores)}
 	case errors.Is(err, errModel):
 		return failure{OutcomeModelError, newError(http.StatusBadRequest,
 			"status_exception", "rerankd could not score the documents")}
@@ -108,6 +116,9 @@ func (p *Proxy) answerFailure(w http.ResponseWriter, r *http.Request, err error,
 
 func (p *Proxy) writeError(w http.ResponseWriter, r *http.Request, err *retriever.RequestError) {
 	body := err.Body()
+	if formatted, bad := retriever.Formatted(body, r.URL.Query()); bad == nil {
+		body = formatted // by filter_path and pretty, as Elasticsearch's own
+	}
 	h := w.Header()
 	h.Set(productHeader, product)
 	h.Set("Content-Type", answerType(r))

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/rerankd/rerankd/internal/rerank"
 	"github.com/rerankd/rerankd/retriever"
 	"github.com/rerankd/rerankd/scorer"
 )
@@ -37,6 +38,7 @@ func TestErrorsBecomeOneStatusAndAListedOutcome(t *testing.T) {
 		{"unreadable answer", present, fmt.Errorf("read: %w", retriever.ErrAnswer), 502, OutcomeUpstreamError},
 		{"full queue", present, fmt.Errorf("score: %w", scorer.ErrOverloaded), 429, OutcomeOverloaded},
 		{"out of time", present, fmt.Errorf("score: %w", context.DeadlineExceeded), 408, OutcomeDeadline},
+		{"too few scores", present, fmt.Errorf("%w: %w", errModel, &rerank.CountError{Passages: 3, Scores: 2}), 500, OutcomeModelError},
 		{"bad scores", present, fmt.Errorf("%w: %w", errModel, scorer.ErrScores), 400, OutcomeModelError},
 		{"unknown", present, errors.New("a fault"), 500, OutcomeInternal},
 	} {

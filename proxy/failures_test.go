@@ -47,7 +47,7 @@ var troubles = []struct {
 	}), http.StatusBadRequest, OutcomeModelError, "could not score"},
 	{"too few scores", failing(func(context.Context, string, []string) ([]float32, error) {
 		return []float32{1}, nil
-	}), http.StatusBadRequest, OutcomeModelError, "could not score"},
+	}), http.StatusInternalServerError, OutcomeModelError, "count mismatch"},
 }
 
 func TestTroubleOfTheRerankerDegradesOrFailsByPolicy(t *testing.T) {

@@ -102,6 +102,10 @@ func (a *App) openModel(ctx context.Context, name string, c configs.Engine) (cor
 		return core{scorer: overlap.Words{}, fingerprint: name}, nil
 	case configs.ModelNumeric:
 		return core{scorer: overlap.Numeric{}}, nil // looks at all passages of a call
+	case configs.ModelFailing:
+		return core{scorer: overlap.Failing{}}, nil
+	case configs.ModelShort:
+		return core{scorer: overlap.Short{}}, nil
 	}
 	start := time.Now()
 	engine, err := OpenEngine(ctx, name, c, a.observeBatch)

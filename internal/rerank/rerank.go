@@ -25,6 +25,17 @@ type Ranked struct {
 	Score float32 // what is shown: Shown(Logit)
 }
 
+// CountError reports a scorer that gave another number of scores than it was given
+// passages. It is a [scorer.ErrScores].
+type CountError struct{ Passages, Scores int }
+
+func (e *CountError) Error() string {
+	return fmt.Sprintf("%v: %d scores for %d passages", scorer.ErrScores, e.Scores, e.Passages)
+}
+
+// Unwrap returns [scorer.ErrScores].
+func (e *CountError) Unwrap() error { return scorer.ErrScores }
+
 // Rank scores the passages and returns those that reach the least score, best
 // first. Equal scores keep the order of the passages. Without passages nothing is
 // scored. An error is the scorer's, and no order comes with it.
@@ -37,7 +48,7 @@ func Rank(ctx context.Context, s scorer.Scorer, r Request) ([]Ranked, error) {
 		return nil, fmt.Errorf("score %d passages: %w", len(r.Passages), err)
 	}
 	if len(logits) != len(r.Passages) {
-		return nil, fmt.Errorf("%w: %d scores for %d passages", scorer.ErrScores, len(logits), len(r.Passages))
+		return nil, &CountError{Passages: len(r.Passages), Scores: len(logits)}
 	}
 	ranked := make([]Ranked, 0, len(logits))
 	for i, logit := range logits {

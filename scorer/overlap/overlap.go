@@ -4,6 +4,7 @@ package overlap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -76,6 +77,39 @@ func (Numeric) Score(ctx context.Context, _ string, passages []string) ([]float3
 		scores[i] = number
 	}
 	return scores, nil
+}
+
+// Failing fails every call with passages to score. Its zero value is ready and
+// safe for concurrent use.
+type Failing struct{}
+
+var _ scorer.Scorer = Failing{}
+
+// errFailing is why.
+var errFailing = errors.New("model exploded")
+
+// Score implements [scorer.Scorer] by failing.
+func (Failing) Score(ctx context.Context, _ string, passages []string) ([]float32, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("score: %w", err)
+	}
+	if len(passages) == 0 {
+		return nil, nil
+	}
+	return nil, errFailing
+}
+
+// Short scores as [Numeric] does and gives one score too few, which no scorer may:
+// it is for what watches over that. Its zero value is ready and safe for
+// concurrent use.
+type Short struct{}
+
+var _ scorer.Scorer = Short{}
+
+// Score implements [scorer.Scorer] but for the number of scores.
+func (Short) Score(ctx context.Context, query string, passages []string) ([]float32, error) {
+	scores, err := Numeric{}.Score(ctx, query, passages)
+	return scores[:max(0, len(scores)-1)], err
 }
 
 // finite reads a number that a score can be.

@@ -1,6 +1,8 @@
 package overlap_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 
@@ -39,6 +41,25 @@ func TestNumericReadsScoresOrMeasuresLengths(t *testing.T) {
 	} {
 		if got, err := (overlap.Numeric{}).Score(t.Context(), "q", tc.passages); err != nil || !slices.Equal(got, tc.want) {
 			t.Errorf("%q: got %v, %v, want %v", tc.passages, got, err, tc.want)
+		}
+	}
+}
+
+func TestFailingFailsAndShortMissesOneScore(t *testing.T) {
+	if got, err := (overlap.Failing{}).Score(t.Context(), "q", []string{"1"}); err == nil || got != nil {
+		t.Errorf("failing: got %v, %v", got, err)
+	}
+	if got, err := (overlap.Failing{}).Score(t.Context(), "q", nil); err != nil || len(got) != 0 {
+		t.Errorf("failing, without passages: got %v, %v", got, err)
+	}
+	if got, err := (overlap.Short{}).Score(t.Context(), "q", []string{"4", "2", "3"}); err != nil || !slices.Equal(got, []float32{4, 2}) {
+		t.Errorf("short: got %v, %v", got, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, s := range []scorer.Scorer{overlap.Failing{}, overlap.Short{}} {
+		if got, err := s.Score(ended, "q", []string{"1"}); !errors.Is(err, context.Canceled) || len(got) != 0 {
+			t.Errorf("%T after the end: got %v, %v", s, got, err)
 		}
 	}
 }
