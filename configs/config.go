@@ -54,6 +54,8 @@ type Rerank struct {
 	DefaultEndpoint string        `yaml:"default_endpoint" usage:"inference_id of a search that gives none" limits:"an id of endpoints"`
 	Timeout         time.Duration `yaml:"timeout" usage:"how long the rerank step of a search may take, the search on the cluster not counted" limits:"1ms to 1h"`
 	OnFailure       string        `yaml:"on_failure" usage:"what a search gets whose rerank step fails: degrade: the hits in first-stage order with a Warning header; fail: an error. allow_rerank_failures of a request wins" limits:"degrade, fail"`
+	Fusion          string        `yaml:"fusion" usage:"who executes the rrf, linear and pinned retrievers below a reranker at the top: proxy, also where the cluster lacks them or its licence refuses them; cluster. Elsewhere in a tree with a reranker the proxy does" limits:"proxy, cluster"`
+	FusionAlone     bool          `yaml:"fusion_alone" usage:"execute rrf and linear retrievers in searches without a reranker, too"`
 	AllowTestModels bool          `yaml:"allow_test_models" usage:"accept the models overlap, numeric, failing and short, which are no rerankers, for tests only"`
 }
 
@@ -102,6 +104,12 @@ const (
 	OnFailureFail    = "fail"
 )
 
+// Values of [Rerank.Fusion].
+const (
+	FusionProxy   = "proxy"
+	FusionCluster = "cluster"
+)
+
 // Values of [Log.Format].
 const (
 	FormatJSON = "json"
@@ -140,6 +148,7 @@ func Default() Config {
 			DefaultEndpoint: ".rerank-v1-elasticsearch",
 			Timeout:         30 * time.Second,
 			OnFailure:       OnFailureDegrade,
+			Fusion:          FusionProxy,
 		},
 		Endpoints:       []Endpoint{{ID: ".rerank-v1-elasticsearch", Model: ModelBuiltin}},
 		Engine:          Engine{BatchTokens: 512, Waiting: 64},

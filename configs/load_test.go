@@ -65,7 +65,7 @@ var samples = map[string]string{
 	"limits.body_bytes": "1MB", "limits.answer_bytes": "65537", "limits.window": "99",
 	"limits.header_timeout": "1500ms", "limits.idle_timeout": "1h",
 	"rerank.default_window": "31", "rerank.default_endpoint": "other", "rerank.timeout": "1s",
-	"rerank.on_failure": "fail", "rerank.allow_test_models": "true", "endpoints": "a=builtin,b=/models/b",
+	"rerank.on_failure": "fail", "rerank.fusion": "cluster", "rerank.fusion_alone": "true", "rerank.allow_test_models": "true", "endpoints": "a=builtin,b=/models/b",
 	"rules":          "index=a*;field=b;window=5,index=c;field=d",
 	"engine.library": "/lib.so", "engine.workers": "2", "engine.batch_tokens": "99", "engine.max_tokens": "128",
 	"engine.running": "9", "engine.waiting": "0",

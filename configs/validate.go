@@ -113,6 +113,7 @@ func (r Rerank) validate(p *problems, window int, endpoints []Endpoint) {
 	}
 	within(p, "rerank.timeout", r.Timeout, time.Millisecond, time.Hour)
 	p.oneOf("rerank.on_failure", r.OnFailure, OnFailureDegrade, OnFailureFail)
+	p.oneOf("rerank.fusion", r.Fusion, FusionProxy, FusionCluster)
 }
 
 // endpointID is what can be an inference id: no character that would need to be

@@ -51,7 +51,7 @@ func (p *Proxy) search(w http.ResponseWriter, r *http.Request) {
 		p.passUnlessNamed(w, r, body, &nameWatch{find: &nameFinder{}, named: tooLarge(p.o.BodyLimit)})
 	case !body.whole:
 		p.pass(w, body.replay(r, nil))
-	case retriever.MayHold(body.text):
+	case p.o.Retriever.MayHold(body.text):
 		p.parse(w, r, body, rule)
 	default:
 		p.ordinary(w, r, body, rule)

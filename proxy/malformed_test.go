@@ -38,7 +38,8 @@ func TestMalformedRerankersAreRefusedByName(t *testing.T) {
 		{"two retrievers", `{"retriever":{"text_similarity_reranker":{` + good + `},"standard":{}}}`, "text_similarity_reranker"},
 		{"bad min_score", ranker(good + `,"min_score":"high"`), "min_score"},
 		{"bad switch", ranker(good + `,"allow_rerank_failures":1`), "allow_rerank_failures"},
-		{"in another retriever", `{"retriever":{"rrf":{"retrievers":[{"text_similarity_reranker":{` + good + `}}]}}}`, "[rrf]"},
+		{"in a retriever that only the cluster knows", `{"retriever":{"rule":{"retriever":{"text_similarity_reranker":{` + good + `}}}}}`, "[rule]"},
+		{"in another one's array", `{"retriever":{"rrf":{"retrievers":[{"text_similarity_reranker":{` + child + `}}]}}}`, "[rrf] failed to parse field [retrievers]"},
 		{"deep nesting", `{"retriever":{"text_similarity_reranker":` + strings.Repeat(`{"a":`, 5000) + `1` + strings.Repeat(`}`, 5000) + `}}`, ""},
 		{"escaped name", `{"retriever":{"text\u005fsimilarity_reranker":{}}}`, "Required"},
 	} {

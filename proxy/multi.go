@@ -36,7 +36,7 @@ func (p *Proxy) multiSearch(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 	case body.over:
 		p.passUnlessNamed(w, r, body, &nameWatch{find: &nameFinder{}, named: tooLarge(p.o.BodyLimit)})
-	case !body.whole || !retriever.MayHold(body.text):
+	case !body.whole || !p.o.Retriever.MayHold(body.text):
 		p.pass(w, body.replay(r, nil))
 	default:
 		p.splitMulti(w, r, body)
@@ -114,7 +114,7 @@ func (p *Proxy) parseMulti(body []byte, path string, query url.Values) (searches
 	searches = make([]multi, len(items))
 	for i, item := range items {
 		searches[i].item = item
-		if !retriever.MayHold(item.Body) {
+		if !p.o.Retriever.MayHold(item.Body) {
 			continue
 		}
 		index, own, err := item.Target()

@@ -41,26 +41,37 @@ func (x *run) firstStage(ctx context.Context) (release func(), err error) {
 		target := &url.URL{Path: x.r.URL.Path, RawPath: x.r.URL.RawPath, Opaque: rawPath(x.r), RawQuery: query.Encode()}
 		answer, x.header, err = x.p.ask(ctx, x.r, x.r.Method, target, body)
 	} else {
-		id, open := x.s.PointInTime()
-		if id == "" {
-			if id, err = x.open(ctx, open); err != nil {
-				return release, err
-			}
-			release = func() { x.close(ctx, id) }
+		var id string
+		if id, release, err = x.pointInTime(ctx); err != nil {
+			return release, err
 		}
 		query, body := x.s.FirstPhase(id)
 		answer, x.header, err = x.search(ctx, query, body)
 	}
 	if err != nil {
-		return release, x.reword(err)
+		return release, x.rewordBy(err, x.s.Refusal)
 	}
 	x.first, err = x.s.Read(answer)
 	return release, err
 }
 
-// reword puts a refusal of the cluster to parse the child into the words that it
-// has below a reranker. Refusals of another kind stay as they are.
-func (x *run) reword(err error) error {
+// pointInTime is the caller's own point in time, or one that is opened for this
+// search and that release gives back; release is never nil.
+func (x *run) pointInTime(ctx context.Context) (id string, release func(), err error) {
+	release = func() {}
+	id, open := x.s.PointInTime()
+	if id == "" {
+		if id, err = x.open(ctx, open); err == nil {
+			release = func() { x.close(ctx, id) }
+		}
+	}
+	return id, release, err
+}
+
+// rewordBy puts a refusal of the cluster to parse a part of the search into the
+// words that it has where the caller put it. Refusals of another kind stay as
+// they are.
+func (x *run) rewordBy(err error, reword func([]byte) []byte) error {
 	var no *refused
 	if !errors.As(err, &no) || no.res.StatusCode != http.StatusBadRequest {
 		return err
@@ -70,7 +81,7 @@ func (x *run) reword(err error) error {
 	var again io.Reader = bytes.NewReader(body)
 	if readErr != nil || len(body) == refusalLimit {
 		again = io.MultiReader(again, source) // relayed as far as it goes
-	} else if worded := x.s.Refusal(body); !bytes.Equal(worded, body) {
+	} else if worded := reword(body); !bytes.Equal(worded, body) {
 		again = bytes.NewReader(worded)
 		no.res.Header.Set("Content-Length", strconv.Itoa(len(worded)))
 	}

@@ -24,6 +24,10 @@ func (p *Proxy) rerank(w http.ResponseWriter, r *http.Request, s *retriever.Sear
 		p.fail(w, r, retriever.Unsupported("a [%s] with an answer of type [%s]; ask for JSON", retriever.Name, clip(accept)))
 		return
 	}
+	if s.Tree() != nil {
+		p.rerankTree(w, r, s)
+		return
+	}
 	x := &run{p: p, r: r, s: s}
 	start := time.Now()
 	release, err := x.firstStage(r.Context())
@@ -33,7 +37,7 @@ func (p *Proxy) rerank(w http.ResponseWriter, r *http.Request, s *retriever.Sear
 		p.failUpstream(w, r, err)
 		return
 	}
-	ranked, err := p.order(r, s, x.first, sum)
+	ranked, err := p.order(r, s, x.first.Texts(), sum)
 	if err != nil && !p.degrades(r, s, err) {
 		p.failRerank(w, r, s, err)
 		return
@@ -73,14 +77,13 @@ func (p *Proxy) failUpstream(w http.ResponseWriter, r *http.Request, err error) 
 	relayAnswer(w, no.res)
 }
 
-// order scores the first stage's texts and gives their final order. The endpoint
-// must exist even if there is nothing to score, as in Elasticsearch.
-func (p *Proxy) order(r *http.Request, s *retriever.Search, first *retriever.FirstStage, sum *summary) ([]retriever.Ranked, error) {
+// order scores texts and gives their final order. The endpoint must exist even if
+// there is nothing to score, as in Elasticsearch.
+func (p *Proxy) order(r *http.Request, s *retriever.Search, texts []string, sum *summary) ([]retriever.Ranked, error) {
 	endpoint, ok := p.o.Endpoint(s.InferenceID)
 	if !ok {
 		return nil, s.UnknownEndpoint()
 	}
-	texts := first.Texts()
 	if len(texts) == 0 {
 		return nil, nil
 	}
@@ -92,7 +95,7 @@ func (p *Proxy) order(r *http.Request, s *retriever.Search, first *retriever.Fir
 
 // score has a scorer order texts, in the time that the rerank step may take.
 func (p *Proxy) score(r *http.Request, endpoint scorer.Scorer, q rerank.Request, sum *summary) ([]retriever.Ranked, error) {
-	sum.passages = len(q.Passages)
+	sum.passages += len(q.Passages)
 	ctx, cancel := context.WithTimeout(scorer.WithStats(r.Context(), &sum.scoring), p.o.RerankTimeout)
 	defer cancel()
 	list, err := rerank.Rank(ctx, endpoint, q)

@@ -33,6 +33,9 @@ type Cause struct {
 type RequestError struct {
 	Status int // HTTP status
 	Cause  *Cause
+
+	at    int  // the byte of the request at fault; 0 for none
+	final bool // levels around don't wrap it
 }
 
 func (e *RequestError) Error() string {
@@ -110,14 +113,34 @@ func BadRequest(typ, format string, args ...any) *RequestError {
 // Unsupported is the 400 for what Elasticsearch can do beside or inside a
 // reranker and this program can't: what names the part of the request.
 func Unsupported(format string, args ...any) *RequestError {
-	return BadRequest("illegal_argument_exception", "rerankd does not support %s", fmt.Sprintf(format, args...))
+	return late("rerankd does not support %s", fmt.Sprintf(format, args...))
+}
+
+// late is the 400 for what Elasticsearch finds only after it has parsed all.
+func late(format string, args ...any) *RequestError {
+	e := BadRequest("illegal_argument_exception", format, args...)
+	e.final = true
+	return e
+}
+
+// illegal is the 400 for an argument found to be wrong while it is parsed.
+func illegal(at int, format string, args ...any) *RequestError {
+	e := BadRequest("illegal_argument_exception", format, args...)
+	e.at = at
+	return e
+}
+
+// requiredError is the fault of an object, which ends at a byte, without members
+// that it must have.
+func requiredError(missing []string, at int) *RequestError {
+	return illegal(at, "Required [%s]", strings.Join(missing, ", "))
 }
 
 // contentError is an x_content_parse_exception, whose text begins with the
 // position of off in doc.
 func contentError(doc []byte, off int, by *Cause, format string, args ...any) *RequestError {
 	line, col := position(doc, off)
-	return &RequestError{Status: http.StatusBadRequest, Cause: &Cause{
+	return &RequestError{Status: http.StatusBadRequest, at: off, Cause: &Cause{
 		Type:     "x_content_parse_exception",
 		Reason:   fmt.Sprintf("[%d:%d] ", line, col) + fmt.Sprintf(format, args...),
 		CausedBy: by,
@@ -128,6 +151,7 @@ func contentError(doc []byte, off int, by *Cause, format string, args ...any) *R
 func parsingError(doc []byte, off int, format string, args ...any) *RequestError {
 	e := BadRequest("parsing_exception", format, args...)
 	e.Cause.Line, e.Cause.Col = position(doc, off)
+	e.at = off
 	return e
 }
 
@@ -173,12 +197,18 @@ func (s *Search) RerankFailure(status int, by *Cause) *RequestError {
 	brief := marshal([]phase{p})
 	inner := by.wire()
 	p.CausedBy = &inner
-	return &RequestError{Status: status, Cause: &Cause{
+	return retrieversFailed(Name, []string{s.child.title}, status, brief, marshal([]phase{p}))
+}
+
+// retrieversFailed is the failure of a compound retriever because of those below
+// it; brief and all are the errors attached, without and with their causes.
+func retrieversFailed(name string, titles []string, status int, brief, all json.RawMessage) *RequestError {
+	return &RequestError{Status: status, final: true, Cause: &Cause{
 		Type: "status_exception",
 		Reason: fmt.Sprintf("[%s] search failed - retrievers '[%s]' returned errors. "+
-			"All failures are attached as suppressed exceptions.", Name, s.child.title),
+			"All failures are attached as suppressed exceptions.", name, strings.Join(titles, ", ")),
 		suppressedBrief: brief,
-		suppressed:      marshal([]phase{p}),
+		suppressed:      all,
 	}}
 }
 

@@ -62,7 +62,7 @@ func TestABadRequestGetsElasticsearchsErrorNamingTheFault(t *testing.T) {
 		{"a negative window", with(`, "rank_window_size": -1`), "", "action_request_validation_exception", "Validation Failed: 1: [rank_window_size] parameter cannot be negative, found [-1];"},
 		{"a window of nothing", with(`, "rank_window_size": 0`), "", "action_request_validation_exception", "Validation Failed: 1: [rank] requires [size] greater than [0];"},
 		{"a window over the proxy's limit", with(`, "rank_window_size": 1001`), "", "action_request_validation_exception", "Validation Failed: 1: [rank_window_size: 1001] exceeds the limit of this proxy [limits.window: 1000];"},
-		{"a child with a smaller window", reranker(`{"rrf": {"retrievers": []}}`, `, "rank_window_size": 100`), "", "action_request_validation_exception", "Validation Failed: 1: [text_similarity_reranker] requires [rank_window_size: 100] to be smaller than or equal to its sub retriever's rrf [rank_window_size: 10];"},
+		{"a child with a smaller window", reranker(`{"rrf": {"retrievers": [`+matchAll+`]}}`, `, "rank_window_size": 100`), "", "action_request_validation_exception", "Validation Failed: 1: [text_similarity_reranker] requires [rank_window_size: 100] to be smaller than or equal to its sub retriever's rrf [rank_window_size: 10];"},
 		{"a rescorer with a smaller window", reranker(`{"rescorer": {"retriever": `+matchAll+`, "rescore": [{"window_size": 50}, {"window_size": 20}]}}`, `, "rank_window_size": 30`), "", "action_request_validation_exception", "Validation Failed: 1: [text_similarity_reranker] requires [rank_window_size: 30] to be smaller than or equal to its sub retriever's rescorer [window_size: 20];"},
 		{"scroll and partial results", with(""), "scroll=1m&allow_partial_search_results=true", "action_request_validation_exception", "Validation Failed: 1: cannot specify [text_similarity_reranker] and [allow_partial_search_results];2: cannot specify [text_similarity_reranker] and [scroll];"},
 		{"a query and a sort beside", beside(`"sort": ["n"], "query": {}`), "", "action_request_validation_exception", "Validation Failed: 1: cannot specify [retriever] and [query, sort];"},
@@ -96,18 +96,19 @@ func TestWhatCannotBeAnsweredRightIsRefusedByName(t *testing.T) {
 	beside := func(child, more string) string {
 		return strings.TrimSuffix(reranker(child, ""), "}") + ", " + more + "}"
 	}
-	opaque := `{"rrf": {"retrievers": []}}`
+	opaque := `{"rule": {"retriever": {"rrf": {"retrievers": []}}}}`
 	for _, tc := range []struct{ want, body, query string }{
 		{"[slice] beside", beside(matchAll, `"slice": {"id": 0, "max": 2}`), ""},
 		{"[format] beside", reranker(matchAll, ""), "format=yaml"},
 		{"[source] beside", reranker(matchAll, ""), "source={}"},
 		{"[chunk_rescorer] in", reranker(matchAll, `, "chunk_rescorer": {}`), ""},
-		{"[collapse] in", reranker(`{"standard": {"collapse": {"field": "x"}}}`, ""), ""},
-		{"[collapse] beside a [text_similarity_reranker] over a [rrf]", beside(opaque, `"collapse": {"field": "x"}`), ""},
-		{"scores in [aggs] beside a [text_similarity_reranker] over a [rrf]", beside(opaque, `"aggs": {"a": {"top_hits": {}}}`), ""},
-		{"inside [text_similarity_reranker]", reranker(reranker(matchAll, "")[len(`{"retriever": `):len(reranker(matchAll, ""))-1], ""), ""},
-		{"inside [rrf]", `{"retriever": {"rrf": {"retrievers": [` + matchAll + `, {"retriever": {"text_similarity_reranker": {}}, "weight": 2}]}}}`, ""},
-		{"inside [pinned] inside [rescorer]", `{"retriever": {"pinned": {"retriever": {"rescorer": {"retriever": {"text_similarity_reranker": {}}}}}}}`, ""},
+		{"[collapse] in", reranker(`{"rule": {"retriever": {"standard": {"collapse": {"field": "x"}}}}}`, ""), ""},
+		{"a [rule] in one tree", `{"retriever": {"rrf": {"retrievers": [` + inside(matchAll, "") + `, {"rule": {}}]}}}`, ""},
+		{"a [diversify] in one tree", reranker(reranker(`{"diversify": {}}`, "")[len(`{"retriever": `):len(reranker(`{"diversify": {}}`, ""))-1], ""), ""},
+		{"[collapse] beside a [text_similarity_reranker] over a [rule]", beside(opaque, `"collapse": {"field": "x"}`), ""},
+		{"scores in [aggs] beside a [text_similarity_reranker] over a [rule]", beside(opaque, `"aggs": {"a": {"top_hits": {}}}`), ""},
+		{"inside [rule]", `{"retriever": {"rule": {"retriever": {"text_similarity_reranker": {}}}}}`, ""},
+		{"inside [pinned] inside [rule]", `{"retriever": {"pinned": {"retriever": {"rule": {"retriever": {"text_similarity_reranker": {}}}}}}}`, ""},
 		{"[fields] that is not an array", beside(matchAll, `"fields": "text"`), ""},
 	} {
 		t.Run(tc.want, func(t *testing.T) {

@@ -19,6 +19,8 @@ func FuzzParse(f *testing.F) {
 		reranker(matchAll, ""), reranker(matchAll, `, "filter": [{"a": 1}], "rank_window_size": "5", "min_score": -1.5`),
 		reranker(`{"rrf": {"retrievers": [{"standard": {}}]}}`, `, "allow_rerank_failures": "true"`),
 		`{"size":1,"from":2,"retriever":{"text_similarity_reranker":{"retriever":{"knn":{}},"field":"f","inference_text":"q"}},"fields":[ ],"aggs":{}}`,
+		reranker(`{"linear": {"retrievers": [{"retriever": {"standard": {"sort": "n", "collapse": {}}}, "weight": 2, "normalizer": "minmax"}], "filter": {"a": 1}}}`, `, "_name": "n"`),
+		`{"retriever":{"pinned":{"ids":["a"],"retriever":{"rescorer":{"rescore":{},"retriever":` + strings.TrimSuffix(strings.TrimPrefix(reranker(matchAll, ""), `{"retriever": `), "}") + `}}}}}`,
 		`{"retriever":{"rrf":{"retrievers":[{"retriever":{"text_similarity_reranker":{}}}]}}}`, `{"retriever":{"text\u005fsimilarity_reranker":{}}}`, `{`, `[]`,
 	} {
 		f.Add([]byte(seed), "size=3&from=1")
@@ -47,6 +49,14 @@ func FuzzParse(f *testing.F) {
 		}
 		if !retriever.MayHold(body) {
 			t.Fatalf("%s: parsed, but MayHold says no", body)
+		}
+		if tree := s.Tree(); tree != nil {
+			for line := range bytes.Lines(tree.Leaves("PIT")) {
+				if !json.Valid(line) {
+					t.Fatalf("sent %s for %s", line, body)
+				}
+			}
+			return
 		}
 		_, sent := s.Upstream()
 		if s.TwoPhase() {

@@ -66,7 +66,7 @@ func urlInteger(q url.Values, name string) (int, error) {
 // fillDefaults completes what the request leaves out. Without a window the
 // proxy's default one holds, or what a compound child can deliver if that is
 // less; the page then is Elasticsearch's ten. With one, the page is the window.
-func (s *Search) fillDefaults(o Options, g given, p page) {
+func (s *Search) fillDefaults(o Options, g given) {
 	if s.InferenceID == "" {
 		s.InferenceID = o.DefaultEndpoint
 	}
@@ -76,10 +76,15 @@ func (s *Search) fillDefaults(o Options, g given, p page) {
 			s.Window = min(s.Window, s.child.window)
 		}
 	}
+}
+
+// fillSize finds the size of the page; given tells that it is the window where
+// the request names none.
+func (s *Search) fillSize(given bool, p page) {
 	switch {
 	case p.size != nil:
 		s.Size = *p.size
-	case g.window:
+	case given:
 		s.Size = s.Window
 	default:
 		s.Size = min(DefaultPage, s.Window)
@@ -98,22 +103,15 @@ var exclusive = []struct{ name, parameter string }{
 	{"rescore", ""},
 }
 
-// validate collects every finding into one error, in Elasticsearch's order.
-func (s *Search) validate(o Options, g given, p page) error {
+// validate collects every finding into one error, in Elasticsearch's order: what
+// the retrievers say, then what can't stand beside them.
+func (s *Search) validate(o Options, p page) error {
 	var v validation
 	query := s.request.Query
-	if p.size != nil && *p.size > s.Window && s.Window >= 0 {
-		v.add("[%s] requires [rank_window_size: %d] be greater than or equal to [size: %d]", Name, s.Window, *p.size)
-	}
-	if query.Get("allow_partial_search_results") == "true" {
-		v.add("cannot specify [%s] and [allow_partial_search_results]", Name)
-	}
-	if query.Has("scroll") {
-		v.add("cannot specify [%s] and [scroll]", Name)
-	}
-	if s.child.window > 0 && s.Window > s.child.window {
-		v.add("[%s] requires [rank_window_size: %d] to be smaller than or equal to its sub retriever's %s [%s: %d]",
-			Name, s.Window, s.child.name, s.child.limit, s.child.window)
+	if s.tree != nil {
+		s.tree.root.validate(&v, p, query)
+	} else {
+		s.validateSingle(&v, p)
 	}
 	var beside []string
 	for _, e := range exclusive {
@@ -124,14 +122,7 @@ func (s *Search) validate(o Options, g given, p page) error {
 	if len(beside) > 0 {
 		v.add("cannot specify [retriever] and [%s]", strings.Join(beside, ", "))
 	}
-	switch {
-	case s.Window < 0:
-		v.add("[rank_window_size] parameter cannot be negative, found [%d]", s.Window)
-	case s.Window == 0:
-		v.add("[rank] requires [size] greater than [0]")
-	case g.window && s.Window > o.MaxWindow:
-		v.add("[rank_window_size: %d] exceeds the limit of this proxy [limits.window: %d]", s.Window, o.MaxWindow)
-	}
+	s.validateWindow(&v, o)
 	switch _, pit := find(s.top, "pit"); {
 	case !s.request.Indexed && !pit:
 		v.add("[index] is not specified")
@@ -139,6 +130,36 @@ func (s *Search) validate(o Options, g given, p page) error {
 		v.add("[indices] cannot be used with point in time. Do not specify any index with point in time.")
 	}
 	return v.err()
+}
+
+// validateSingle checks a reranker over a child of the cluster.
+func (s *Search) validateSingle(v *validation, p page) {
+	n := &node{name: Name, window: s.Window, leaf: -1}
+	n.validate(v, p, s.request.Query)
+	if s.child.window > 0 && s.Window > s.child.window {
+		v.smaller(n, s.child.name, s.child.limit, s.child.window)
+	}
+}
+
+// validateWindow holds every window against what this proxy grants.
+func (s *Search) validateWindow(v *validation, o Options) {
+	windows := []int{s.Window}
+	if s.tree != nil {
+		windows = nil
+		s.tree.root.walk(func(n *node) {
+			if n.compound() {
+				windows = append(windows, n.window)
+			}
+		})
+	}
+	for _, window := range windows {
+		switch {
+		case window == 0:
+			v.add("[rank] requires [size] greater than [0]")
+		case window > o.MaxWindow:
+			v.add("[rank_window_size: %d] exceeds the limit of this proxy [limits.window: %d]", window, o.MaxWindow)
+		}
+	}
 }
 
 // threshold reports that documents below the least score leave the totals too:

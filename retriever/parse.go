@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,13 @@ type Options struct {
 	MaxWindow int
 	// DefaultEndpoint is the inference_id of a request without one.
 	DefaultEndpoint string
+	// PassFusion leaves rrf, linear and pinned retrievers below a reranker to the
+	// cluster. Without it they are executed here, as clusters may lack them or
+	// refuse them by their licence.
+	PassFusion bool
+	// FuseAlone executes rrf and linear retrievers here in searches without a
+	// reranker, too.
+	FuseAlone bool
 }
 
 // DefaultPage is the page size of a request that names neither a size nor a
@@ -58,7 +66,9 @@ type Search struct {
 	pit      string      // the id of the caller's own point in time
 	explain  bool
 	twoPhase bool
-	tail     []byte // in two phases: the query for all that the child matches
+	tail     []byte             // in two phases: the query for all that the child matches
+	tree     *Tree              // for searches that are executed as a tree
+	below    func(member) error // while a reranker of a tree is parsed: reads its child
 }
 
 // MayHold reports whether body can hold a text_similarity_reranker at all. It
@@ -67,6 +77,16 @@ type Search struct {
 // reported as well.
 func MayHold(body []byte) bool {
 	return bytes.Contains(body, []byte(Name)) || escapedName(body)
+}
+
+// MayHold reports whether body can hold a retriever that is executed here: a
+// text_similarity_reranker or, with FuseAlone, a fusion. false is certain.
+func (o Options) MayHold(body []byte) bool {
+	if MayHold(body) {
+		return true
+	}
+	return o.FuseAlone && bytes.Contains(body, []byte(`"retriever"`)) &&
+		(bytes.Contains(body, []byte(`"`+nameRRF+`"`)) || bytes.Contains(body, []byte(`"`+nameLinear+`"`)))
 }
 
 // escapedName reports an object key that holds a \u escape: the only other way
@@ -114,29 +134,52 @@ func Parse(r Request, o Options) (*Search, error) {
 	if !ok {
 		return nil, ErrNotOurs
 	}
-	above, err := locate(doc, tree.value)
-	if err != nil {
-		return nil, err
+	seen := look(doc, tree.value)
+	if seen.rerankers == 0 && !seen.alone(o) {
+		return nil, ErrNotOurs // what is wrong with it is the cluster's to say
 	}
 	if err := checkDuplicates(doc, top); err != nil {
 		return nil, err
 	}
-	if len(above) > 0 {
-		return nil, Unsupported("a [%s] inside [%s]", Name, strings.Join(above, "] inside ["))
-	}
 	s := &Search{request: r, top: top, retrieve: tree}
-	if err := s.parse(o); err != nil {
-		return nil, err
+	if seen.single(o) {
+		return s, s.parseSingle(o)
 	}
-	return s, nil
+	if slices.ContainsFunc(seen.above, foreign) {
+		return nil, Unsupported("a [%s] inside [%s]", Name, strings.Join(seen.above, "] inside ["))
+	}
+	return s, s.parseWhole(o)
 }
 
-func (s *Search) parse(o Options) error {
-	own, err := s.own()
+// parseWhole reads a search whose retrievers are executed here as a tree.
+func (s *Search) parseWhole(o Options) error {
+	if err := s.parseTree(o); err != nil {
+		return err
+	}
+	page, err := s.parsePage()
 	if err != nil {
 		return err
 	}
-	given, err := s.parseReranker(own)
+	s.tree.fillWindows(o)
+	s.Window = s.tree.root.window
+	s.fillSize(s.tree.root.given || s.tree.root.rerank == nil, page)
+	if err := s.validate(o, page); err != nil {
+		return err
+	}
+	if s.paths, err = filterPathOf(s.request.Query); err != nil {
+		return err
+	}
+	return s.planTree()
+}
+
+// parseSingle reads a search with one reranker, at the top, over a child that is
+// the cluster's to understand.
+func (s *Search) parseSingle(o Options) error {
+	own, err := s.topMember()
+	if err != nil {
+		return err
+	}
+	given, err := s.parseReranker(own.value)
 	if err != nil {
 		return err
 	}
@@ -144,8 +187,9 @@ func (s *Search) parse(o Options) error {
 	if err != nil {
 		return err
 	}
-	s.fillDefaults(o, given, page)
-	if err := s.validate(o, given, page); err != nil {
+	s.fillDefaults(o, given)
+	s.fillSize(given.window, page)
+	if err := s.validate(o, page); err != nil {
 		return err
 	}
 	if err := s.child.restrictions(s.request.Body); err != nil {
@@ -157,22 +201,22 @@ func (s *Search) parse(o Options) error {
 	return s.plan()
 }
 
-// own returns the body of the reranker at the top, which must be alone there.
-func (s *Search) own() (span, error) {
+// topMember is the retriever at the top, which must be alone there.
+func (s *Search) topMember() (member, error) {
 	doc := s.request.Body
 	list, err := members(doc, s.retrieve.value)
 	if err != nil {
-		return span{}, err
+		return member{}, err
 	}
-	first := list[0] // locate found a name in it
+	first := list[0] // the survey found a name in it
 	switch {
 	case kindOf(doc, first.value) != kindObject:
-		return span{}, parsingError(doc, first.value.off, "[%s] retriever malformed, no [START_OBJECT] after retriever name", first.name)
+		return member{}, parsingError(doc, first.value.off, "[%s] retriever malformed, no [START_OBJECT] after retriever name", first.name)
 	case len(list) > 1:
-		return span{}, parsingError(doc, list[1].key.off,
+		return member{}, parsingError(doc, list[1].key.off,
 			"[%s] malformed retriever, expected [END_OBJECT] but found [FIELD_NAME]", first.name)
 	}
-	return first.value, nil
+	return first, nil
 }
 
 // validJSON refuses a body that isn't JSON. Such a body is answered here, since

@@ -63,11 +63,16 @@ func (s *Search) FirstPhase(pit string) (url.Values, []byte) {
 	}
 	end := s.retrieve.value.end
 	edits = append(edits, edit{span{end, end}, added})
+	return s.plainQuery(), apply(doc, edits)
+}
+
+// plainQuery is the URL parameters of a search that ranks.
+func (s *Search) plainQuery() url.Values {
 	query := url.Values{"allow_partial_search_results": {"false"}}
 	if s.request.Query.Has("error_trace") {
 		query["error_trace"] = s.request.Query["error_trace"]
 	}
-	return query, apply(doc, edits)
+	return query
 }
 
 func (s *Search) pointInTime(id string) []byte {
@@ -77,13 +82,37 @@ func (s *Search) pointInTime(id string) []byte {
 // rewritten are the members of the body that the second phase says otherwise.
 var rewritten = []string{"retriever", "from", "size", "min_score", "indices_boost", "pit"}
 
-// SecondPhase is the search, to be sent without an index, that gives the answer:
-// the caller's own request with a query in the place of the retriever, by which
-// each ranked document has its score and every other match of the child scores
-// zero, so that totals, aggregations, highlights, collapsing and post filters are
-// the cluster's own.
+// SecondPhase is the search, to be sent without an index, that gives the answer.
 func (f *FirstStage) SecondPhase(o Order) (url.Values, []byte) {
-	s := f.search
+	r := ranking{docs: make([]scored, len(o.list)), tail: f.search.tail, name: f.search.name, least: o.least, pit: f.pit}
+	for i, p := range o.list {
+		h := f.hits[p.hit]
+		r.docs[i] = scored{h.index.of(f.doc), h.id.of(f.doc), p.score}
+	}
+	return f.search.finalSearch(r)
+}
+
+// ranking is the final order of documents, and the query for all that the
+// retrievers match.
+type ranking struct {
+	docs  []scored
+	tail  []byte
+	name  string   // of the query that matches the ranked documents; "" for none
+	least *float32 // the score floor
+	pit   string
+}
+
+// scored is a document with its final score. Its names stand as in JSON.
+type scored struct {
+	index, id []byte
+	score     float32
+}
+
+// finalSearch is the caller's own request with a query in the place of the
+// retriever, by which each ranked document has its score and every other match
+// of the retrievers scores zero, so that totals, aggregations, highlights,
+// collapsing and post filters are the cluster's own.
+func (s *Search) finalSearch(r ranking) (url.Values, []byte) {
 	doc := s.request.Body
 	drop := make([]bool, len(s.top))
 	for i, m := range s.top {
@@ -93,10 +122,10 @@ func (f *FirstStage) SecondPhase(o Order) (url.Values, []byte) {
 	for _, gone := range without(s.top, drop) {
 		edits = append(edits, edit{at: gone})
 	}
-	size := min(s.Size, max(0, len(o.list)-s.From))
-	added := fmt.Appendf(nil, `"query":%s,"pit":%s,"from":%d,"size":%d`, f.rankedQuery(o), s.pointInTime(f.pit), s.From, size)
-	if least := o.least; least != nil {
-		added = append(append(added, `,"min_score":`...), strconv.FormatFloat(float64(*least), 'g', -1, 32)...)
+	size := min(s.Size, max(0, len(r.docs)-s.From))
+	added := fmt.Appendf(nil, `"query":%s,"pit":%s,"from":%d,"size":%d`, s.rankedQuery(r), s.pointInTime(r.pit), s.From, size)
+	if r.least != nil {
+		added = fmt.Appendf(added, `,"min_score":%s`, number(*r.least))
 	}
 	if slices.Contains(drop, false) {
 		added = append(added, ',')
@@ -113,63 +142,59 @@ func (f *FirstStage) SecondPhase(o Order) (url.Values, []byte) {
 	return query, apply(doc, edits)
 }
 
+// number writes a float32 for a request.
+func number(f float32) []byte { return strconv.AppendFloat(nil, float64(f), 'g', -1, 32) }
+
 // rankedQuery scores the ranked documents as they were ranked, and the rest of
-// what the child matches with zero.
-func (f *FirstStage) rankedQuery(o Order) []byte {
-	s := f.search
-	tail := f.needsTail(len(o.list))
-	if len(o.list) == 0 && !tail {
+// what the retrievers match with zero.
+func (s *Search) rankedQuery(r ranking) []byte {
+	tail := s.needsTail(len(r.docs))
+	if len(r.docs) == 0 && !tail {
 		return []byte(`{"match_none":{}}`)
 	}
-	var b bytes.Buffer
-	b.WriteString(`{"bool":{"should":[`)
-	if len(o.list) > 0 {
-		b.WriteString(`{"bool":{"should":[`)
-		f.writeRanked(&b, o.list)
-		b.WriteString(`]`)
-		if s.name != "" {
-			fmt.Fprintf(&b, `,"_name":%s`, marshal(s.name))
+	b := []byte(`{"bool":{"should":[`)
+	if len(r.docs) > 0 {
+		b = append(b, `{"bool":{"should":[`...)
+		b = appendRanked(b, r.docs)
+		b = append(b, ']')
+		if r.name != "" {
+			b = fmt.Appendf(b, `,"_name":%s`, marshal(r.name))
 		}
-		b.WriteString(`}}`)
+		b = append(b, "}}"...)
 	}
 	if tail {
-		if len(o.list) > 0 {
-			b.WriteByte(',')
+		if len(r.docs) > 0 {
+			b = append(b, ',')
 		}
-		fmt.Fprintf(&b, `{"bool":{"must":[%s],"boost":0}}`, s.tail)
+		b = fmt.Appendf(b, `{"bool":{"must":[%s],"boost":0}}`, r.tail)
 	}
-	b.WriteString(`],"minimum_should_match":1}}`)
-	return b.Bytes()
+	return append(b, `],"minimum_should_match":1}}`...)
 }
 
-// writeRanked writes one clause for each run of documents of one index that
+// appendRanked appends one clause for each run of documents of one index that
 // share a score.
-func (f *FirstStage) writeRanked(b *bytes.Buffer, list []placed) {
+func appendRanked(b []byte, list []scored) []byte {
 	for i := 0; i < len(list); {
-		first := f.hits[list[i].hit]
+		first := list[i]
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		fmt.Fprintf(b, `{"constant_score":{"boost":%s,"filter":{"bool":{"filter":[{"term":{"_index":%s}},{"ids":{"values":[%s`,
-			formatScore(list[i].score), first.index.of(f.doc), first.id.of(f.doc))
+		b = fmt.Appendf(b, `{"constant_score":{"boost":%s,"filter":{"bool":{"filter":[{"term":{"_index":%s}},{"ids":{"values":[%s`,
+			formatScore(first.score), first.index, first.id)
 		j := i + 1
-		for ; j < len(list) && list[j].score == list[i].score; j++ {
-			next := f.hits[list[j].hit]
-			if !bytes.Equal(next.index.of(f.doc), first.index.of(f.doc)) {
-				break
-			}
-			b.WriteByte(',')
-			b.Write(next.id.of(f.doc))
+		for ; j < len(list) && list[j].score == first.score && bytes.Equal(list[j].index, first.index); j++ {
+			b = append(b, ',')
+			b = append(b, list[j].id...)
 		}
-		b.WriteString(`]}}]}}}}`)
+		b = append(b, `]}}]}}}}`...)
 		i = j
 	}
+	return b
 }
 
 // needsTail reports whether documents beyond the ranked ones can be seen: in
 // aggregations, in an explanation or profile, or in the total.
-func (f *FirstStage) needsTail(ranked int) bool {
-	s := f.search
+func (s *Search) needsTail(ranked int) bool {
 	for _, name := range []string{"aggs", "aggregations", "explain", "profile"} {
 		if _, ok := find(s.top, name); ok {
 			return true
@@ -195,6 +220,20 @@ func (s *Search) countsHits() bool {
 // score comes from, and what filter_path leaves. ErrAnswer means that the bytes
 // are no search answer.
 func (f *FirstStage) Finish(answer []byte, o Order, took time.Duration) ([]byte, error) {
+	ranked := make(map[string]placed, len(o.list))
+	for _, p := range o.list {
+		h := f.hits[p.hit]
+		ranked[string(h.index.of(f.doc))+string(h.id.of(f.doc))] = p
+	}
+	return f.search.finish(answer, took, func(key string) []byte {
+		p, found := ranked[key]
+		return f.explanation(p, found)
+	})
+}
+
+// finish completes the answer to a final search. explain gives the explanation of
+// a document, by its index and its id as they stand in JSON, one after the other.
+func (s *Search) finish(answer []byte, took time.Duration, explain func(key string) []byte) ([]byte, error) {
 	top, err := root(answer)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAnswer, err)
@@ -210,9 +249,9 @@ func (f *FirstStage) Finish(answer []byte, o Order, took time.Duration) ([]byte,
 		case "took":
 			edits = append(edits, edit{m.value, strconv.AppendInt(nil, took.Milliseconds(), 10)})
 		case "pit_id":
-			drop[i] = f.search.pit == ""
+			drop[i] = s.pit == ""
 		case "hits":
-			explained, err := f.explanations(answer, m.value, o)
+			explained, err := s.explanations(answer, m.value, explain)
 			if err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrAnswer, err)
 			}
@@ -222,60 +261,5 @@ func (f *FirstStage) Finish(answer []byte, o Order, took time.Duration) ([]byte,
 	for _, gone := range without(keys, drop) {
 		edits = append(edits, edit{at: gone})
 	}
-	return formatted(apply(answer, edits), f.search.request.Query, f.search.paths), nil
-}
-
-// explanations rewrites the explanation of each hit: its value is the score, its
-// one detail the first stage's own explanation.
-func (f *FirstStage) explanations(answer []byte, hits span, o Order) ([]edit, error) {
-	if !f.search.explain {
-		return nil, nil
-	}
-	keys, err := members(answer, hits)
-	if err != nil {
-		return nil, err
-	}
-	list, ok := find(keys, "hits")
-	if !ok {
-		return nil, errSyntax
-	}
-	items, err := elements(answer, list.value)
-	if err != nil {
-		return nil, err
-	}
-	ranked := make(map[string]placed, len(o.list))
-	for _, p := range o.list {
-		h := f.hits[p.hit]
-		ranked[string(h.index.of(f.doc))+string(h.id.of(f.doc))] = p
-	}
-	var edits []edit
-	for _, item := range items {
-		keys, err := members(answer, item)
-		if err != nil {
-			return nil, err
-		}
-		index, _ := find(keys, "_index")
-		id, _ := find(keys, "_id")
-		if m, ok := find(keys, "_explanation"); ok {
-			p, found := ranked[string(index.value.of(answer))+string(id.value.of(answer))]
-			edits = append(edits, edit{m.value, f.explanation(p, found)})
-		}
-	}
-	return edits, nil
-}
-
-func (f *FirstStage) explanation(p placed, ranked bool) []byte {
-	if !ranked {
-		return fmt.Appendf(nil, `{"value":0.0,"description":"doc not found in top %d rank docs","details":[]}`, f.search.Window)
-	}
-	s := f.search
-	description := fmt.Sprintf("%s match using inference endpoint: [%s] on document field: [%s] matching on source query ", Name, s.InferenceID, s.Field)
-	if s.child.title != s.child.name {
-		description += "[" + s.child.title + "]"
-	}
-	detail := []byte{}
-	if h := f.hits[p.hit]; h.explanation.end > 0 {
-		detail = h.explanation.of(f.doc)
-	}
-	return fmt.Appendf(nil, `{"value":%s,"description":%s,"details":[%s]}`, formatScore(p.score), marshal(description), detail)
+	return formatted(apply(answer, edits), s.request.Query, s.paths), nil
 }

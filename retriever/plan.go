@@ -17,13 +17,8 @@ var secondPhase = []string{"collapse", "post_filter", "pit", "script_fields", "s
 // neither can answer right.
 func (s *Search) plan() error {
 	doc := s.request.Body
-	if _, below := search(doc, s.child.at, 0); below {
-		return Unsupported("a [%s] inside [%s]", Name, Name)
-	}
-	for _, name := range []string{"format", "source", "search_after"} {
-		if got := s.request.Query.Get(name); s.request.Query.Has(name) && (name != "format" || got != "json") {
-			return Unsupported("the URL parameter [%s] beside a [%s] retriever", name, Name)
-		}
+	if err := s.refuseParameters(); err != nil {
+		return err
 	}
 	reason, err := s.secondPhaseReason()
 	if err != nil || reason == "" {
@@ -57,7 +52,7 @@ func (s *Search) secondPhaseReason() (string, error) {
 					return "", err
 				}
 			}
-		case (m.name == "explain" || m.name == "profile") && strings.Trim(value, `"`) != "false":
+		case (m.name == "explain" || m.name == "profile") && s.isOn(m):
 			reason = "[" + m.name + "]"
 			s.explain = s.explain || m.name == "explain"
 		case (m.name == "aggs" || m.name == "aggregations") && (s.threshold() || seesScores(value)):

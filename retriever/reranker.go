@@ -44,6 +44,9 @@ func (s *Search) parseReranker(v span) (given, error) {
 func (s *Search) parseMember(r reader, m member, g *given) (err error) {
 	switch m.name {
 	case "retriever":
+		if s.below != nil {
+			return s.below(m)
+		}
 		if err = r.object(m); err == nil {
 			s.child, err = parseChild(r.doc, m.value)
 		}

@@ -31,6 +31,23 @@ func (r reader) str(m member) (string, error) {
 	return text(r.doc, m.value), nil
 }
 
+// strings accepts a string or an array of strings.
+func (r reader) strings(m member) ([]string, error) {
+	if k := kindOf(r.doc, m.value); k != kindString && k != kindArray {
+		return nil, r.wrongType(m)
+	}
+	var list []string
+	for _, item := range listed(r.doc, m.value) {
+		if kindOf(r.doc, item) != kindString {
+			return nil, r.badContent(m, &Cause{
+				Type: "illegal_argument_exception", Reason: "expected string but found [" + string(kindOf(r.doc, item)) + "]",
+			})
+		}
+		list = append(list, text(r.doc, item))
+	}
+	return list, nil
+}
+
 // number accepts a JSON number or a string that holds one.
 func (r reader) number(m member) (float64, error) {
 	var literal string

@@ -10,7 +10,6 @@ type Difference struct {
 const (
 	inference = "passed through: the cluster answers, which may lack the `_inference` API"
 	endpoints = "no endpoint has task settings, so that there is none of this name"
-	above     = "a reranker below another retriever is refused by name"
 	chunks    = "`chunk_rescorer` is refused by name"
 	shard     = "one search doesn't tell the shard of a hit: equal scores are in first-stage order"
 	kinder    = "a null dereference in the original; here a `standard` retriever without a query matches all"
@@ -27,10 +26,6 @@ var Differences = map[string]Difference{
 	"top-n-below-window":          {404, endpoints},
 	"top-n-is-the-window":         {404, endpoints},
 	"recorded/top2":               {404, endpoints},
-	"rrf-over-reranker-filter":    {400, above},
-	"reranker-in-reranker":        {400, above},
-	"recorded/nested-reranker":    {400, above},
-	"child-collapse":              {400, "`collapse` in a `standard` child is refused by name"},
 	"child-without-query":         {200, kinder},
 	"recorded/inner-noquery":      {200, kinder},
 	"chunk-default":               {400, chunks},

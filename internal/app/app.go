@@ -149,6 +149,8 @@ func (a *App) newProxy(c configs.Config, u *proxy.Upstream, endpoints map[string
 			DefaultWindow:   c.Rerank.DefaultWindow,
 			MaxWindow:       c.Limits.Window,
 			DefaultEndpoint: c.Rerank.DefaultEndpoint,
+			PassFusion:      c.Rerank.Fusion == configs.FusionCluster,
+			FuseAlone:       c.Rerank.FusionAlone,
 		},
 		RerankTimeout: c.Rerank.Timeout,
 		FailOnRerank:  c.Rerank.OnFailure == configs.OnFailureFail,

@@ -1,0 +1,72 @@
+package retriever
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// explanations puts the explanation of each hit in the place of the cluster's.
+func (s *Search) explanations(answer []byte, hits span, explain func(key string) []byte) ([]edit, error) {
+	if !s.explain {
+		return nil, nil
+	}
+	keys, err := members(answer, hits)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := find(keys, "hits")
+	if !ok {
+		return nil, errSyntax
+	}
+	items, err := elements(answer, list.value)
+	if err != nil {
+		return nil, err
+	}
+	var edits []edit
+	for _, item := range items {
+		keys, err := members(answer, item)
+		if err != nil {
+			return nil, err
+		}
+		index, _ := find(keys, "_index")
+		id, _ := find(keys, "_id")
+		if m, ok := find(keys, "_explanation"); ok {
+			edits = append(edits, edit{m.value, explain(string(index.value.of(answer)) + string(id.value.of(answer)))})
+		}
+	}
+	return edits, nil
+}
+
+// explanation says that a reranker gave the score; its one detail is the first
+// stage's own explanation.
+func (f *FirstStage) explanation(p placed, ranked bool) []byte {
+	if !ranked {
+		return notRanked(f.search.Window)
+	}
+	var detail []byte
+	if h := f.hits[p.hit]; h.explanation.end > 0 {
+		detail = h.explanation.of(f.doc)
+	}
+	return f.search.explained(p.score, detail)
+}
+
+// notRanked is the explanation of a document beyond the ranked ones.
+func notRanked(window int) []byte {
+	return fmt.Appendf(nil, `{"value":0.0,"description":"doc not found in top %d rank docs","details":[]}`, window)
+}
+
+// explained is the explanation of a score that a reranker gave.
+func (s *Search) explained(score float32, detail []byte) []byte {
+	description := fmt.Sprintf("%s match using inference endpoint: [%s] on document field: [%s] matching on source query ", Name, s.InferenceID, s.Field)
+	if s.child.title != s.child.name {
+		description += "[" + s.child.title + "]"
+	}
+	return explanation(score, description, detail)
+}
+
+// explanation is one node of an explanation. Empty details are left out.
+func explanation(value float32, description string, details ...[]byte) []byte {
+	details = slices.DeleteFunc(details, func(d []byte) bool { return len(d) == 0 })
+	return fmt.Appendf(nil, `{"value":%s,"description":%s,"details":[%s]}`, formatScore(value), marshal(description), bytes.Join(details, []byte{','}))
+}
