@@ -91,18 +91,21 @@ func isWord(segment string) bool {
 	if first < 0x80 && len(segment) == 1 {
 		return 'a' <= first|0x20 && first|0x20 <= 'z' || '0' <= first && first <= '9'
 	}
+	if strings.ContainsFunc(segment, lettered) {
+		return true
+	}
 	joiners := 0
 	for _, c := range segment {
-		switch {
-		case unicode.IsLetter(c), unicode.In(c, unicode.Nd, unicode.Nl):
-			return true
-		case unicode.Is(unicode.Other_Alphabetic, c) && !unicode.IsMark(c): // circled letters
-			return true
-		case unicode.Is(unicode.Pc, c):
+		if unicode.Is(unicode.Pc, c) {
 			joiners++
 		}
 	}
 	return joiners > 1
+}
+
+// lettered tells letters and digits, circled ones and Roman numerals among them.
+func lettered(c rune) bool {
+	return unicode.IsLetter(c) || unicode.In(c, unicode.Nd, unicode.Nl) || unicode.Is(unicode.Other_Alphabetic, c) && !unicode.IsMark(c)
 }
 
 // boundaries are the places between the segments of a text.

@@ -1,5 +1,6 @@
-// Package rerank does one rerank: it has passages scored, cuts what is below the
-// least score, and orders the rest. It knows no HTTP, no JSON and no model.
+// Package rerank does one rerank: it chooses the passages of documents, has them
+// scored, rates each document by its best passage, cuts what is below the least
+// score, and orders the rest. It knows no HTTP, no JSON and no model.
 package rerank
 
 import (
@@ -14,15 +15,19 @@ import (
 // Request is the work of one rerank.
 type Request struct {
 	Query    string
-	Passages []string // in first-stage order
+	Passages []string // in the order of their documents, which is that of the first stage
+	// Of is the document of each passage, ascending, as [Choose] gives it; nil: each
+	// passage is a document of its own.
+	Of       []int
 	MinScore *float32 // least raw logit; nil: none
 }
 
-// Ranked is one passage in the final order.
+// Ranked is one document in the final order.
 type Ranked struct {
-	Index int     // which of the passages
-	Logit float32 // what the model said
-	Score float32 // what is shown: Shown(Logit)
+	Index   int     // which of the documents
+	Passage int     // its best passage, the first of equals
+	Logit   float32 // what the model said of that
+	Score   float32 // what is shown: Shown(Logit)
 }
 
 // CountError reports a scorer that gave another number of scores than it was given
@@ -36,9 +41,10 @@ func (e *CountError) Error() string {
 // Unwrap returns [scorer.ErrScores].
 func (e *CountError) Unwrap() error { return scorer.ErrScores }
 
-// Rank scores the passages and returns those that reach the least score, best
-// first. Equal scores keep the order of the passages. Without passages nothing is
-// scored. An error is the scorer's, and no order comes with it.
+// Rank scores the passages in one call and returns the documents that reach the
+// least score, best first. A document is as good as its best passage; one without
+// passages is left out. Equal scores keep the order of the documents. Without
+// passages nothing is scored. An error is the scorer's, and no order comes with it.
 func Rank(ctx context.Context, s scorer.Scorer, r Request) ([]Ranked, error) {
 	if len(r.Passages) == 0 {
 		return nil, nil
@@ -50,12 +56,9 @@ func Rank(ctx context.Context, s scorer.Scorer, r Request) ([]Ranked, error) {
 	if len(logits) != len(r.Passages) {
 		return nil, &CountError{Passages: len(r.Passages), Scores: len(logits)}
 	}
-	ranked := make([]Ranked, 0, len(logits))
-	for i, logit := range logits {
-		if r.MinScore == nil || logit >= *r.MinScore {
-			ranked = append(ranked, Ranked{Index: i, Logit: logit, Score: Shown(logit)})
-		}
-	}
+	ranked := slices.DeleteFunc(r.pool(logits), func(one Ranked) bool {
+		return r.MinScore != nil && one.Logit < *r.MinScore
+	})
 	// By the score shown, not by the logit: where float32 merges two logits,
 	// Elasticsearch treats them as equal.
 	slices.SortStableFunc(ranked, func(a, b Ranked) int {
@@ -68,6 +71,25 @@ func Rank(ctx context.Context, s scorer.Scorer, r Request) ([]Ranked, error) {
 		return 0
 	})
 	return ranked, nil
+}
+
+// pool rates each document by its best passage, in the order of the documents.
+func (r Request) pool(logits []float32) []Ranked {
+	list := make([]Ranked, 0, len(logits))
+	for i, logit := range logits {
+		document := i
+		if r.Of != nil {
+			document = r.Of[i]
+		}
+		one := Ranked{Index: document, Passage: i, Logit: logit, Score: Shown(logit)}
+		switch last := len(list) - 1; {
+		case last < 0 || list[last].Index != document:
+			list = append(list, one)
+		case logit > list[last].Logit:
+			list[last] = one
+		}
+	}
+	return list
 }
 
 // Shown is the _score that Elasticsearch shows for a raw logit:

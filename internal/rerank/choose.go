@@ -1,0 +1,91 @@
+package rerank
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rerankd/rerankd/chunking"
+)
+
+// Chooser chooses the passages of a text by which a document is rated. None means
+// that it isn't rated.
+type Chooser func(text string) ([]chunking.Range, error)
+
+// Best chooses the size passages that have most to do with the query by BM25, as
+// Elasticsearch's chunk_rescorer does: only passages with a word of the query, or
+// the first ones if there are none. A blank query chooses nothing.
+func Best(query string, settings chunking.Settings, size int) Chooser {
+	return func(text string) ([]chunking.Range, error) {
+		if strings.TrimSpace(query) == "" {
+			return nil, nil
+		}
+		all, err := settings.Split(text)
+		if err != nil {
+			return nil, err
+		}
+		passages := make([]string, len(all))
+		for i, r := range all {
+			passages[i] = r.Of(text)
+		}
+		var best []chunking.Range
+		for _, i := range mostRelevant(query, passages, size) {
+			best = append(best, all[i])
+		}
+		return best, nil
+	}
+}
+
+// First chooses the first passages of a text, at most so many, or with 0 all.
+func First(settings chunking.Settings, most int) Chooser {
+	return func(text string) ([]chunking.Range, error) {
+		all, err := settings.Split(text)
+		if err == nil && most > 0 && len(all) > most {
+			all = all[:most]
+		}
+		return all, err
+	}
+}
+
+// Choice are passages chosen out of the texts of documents.
+type Choice struct {
+	Passages []string         // in the order of the documents
+	Of       []int            // the document of each passage
+	Ranges   []chunking.Range // where each passage stands in its document's text
+}
+
+// Choose chooses the passages of each text; without a chooser each text is one
+// passage. Of a text beyond [chunking.MaxText] bytes only so many are looked at.
+// An error is the chooser's, or that of a context that ended.
+func Choose(ctx context.Context, texts []string, by Chooser) (Choice, error) {
+	var c Choice
+	for i, text := range texts {
+		list := []chunking.Range{{Start: 0, End: len(text)}}
+		if by != nil {
+			var err error
+			if list, err = by(clip(text)); err != nil {
+				return Choice{}, fmt.Errorf("choose passages of text %d: %w", i, err)
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return Choice{}, fmt.Errorf("choose passages of text %d: %w", i, err)
+		}
+		for _, r := range list {
+			c.Passages, c.Of, c.Ranges = append(c.Passages, r.Of(text)), append(c.Of, i), append(c.Ranges, r)
+		}
+	}
+	return c, nil
+}
+
+// clip is the beginning of a text that a chooser takes.
+func clip(text string) string {
+	if len(text) <= chunking.MaxText {
+		return text
+	}
+	end := chunking.MaxText
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
