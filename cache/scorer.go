@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -29,6 +30,8 @@ func NewScorer(inner scorer.Scorer, fingerprint string, store *Store) *Scorer {
 
 // Score returns the scores in passage order. inner is asked at most once, for
 // the distinct passages that the store doesn't have, in the order they stand.
+// What inner scored before the call's time ended is kept, and is in the error
+// with what the store had.
 func (s *Scorer) Score(ctx context.Context, query string, passages []string) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("score: %w", err)
@@ -40,20 +43,48 @@ func (s *Scorer) Score(ctx context.Context, query string, passages []string) ([]
 	}
 	fresh, err := s.inner.Score(ctx, query, missing.passages)
 	if err != nil {
-		return nil, err
+		return nil, s.cutShort(ctx, missing, scores, err)
 	}
 	if len(fresh) != len(missing.passages) {
 		return nil, fmt.Errorf("%w: %d scores for %d passages", scorer.ErrScores, len(fresh), len(missing.passages))
 	}
 	for i, score := range fresh {
-		if f := float64(score); !math.IsNaN(f) && !math.IsInf(f, 0) {
-			s.store.Set(missing.keys[i], score)
-		}
+		s.keep(missing.keys[i], score)
 	}
 	for at, i := range missing.places {
 		scores[at] = fresh[i]
 	}
 	return scores, nil
+}
+
+// cutShort is the error of a call whose misses were not all scored. What was
+// scored is kept, and if it is for the end of the call's time that the rest was
+// not, the error holds it and what the store had.
+func (s *Scorer) cutShort(ctx context.Context, missing misses, scores []float32, err error) error {
+	partial, ok := scorer.PartialOf(err, len(missing.passages))
+	if !ok && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+		return err
+	}
+	scored := make([]bool, len(scores))
+	for at := range scores {
+		i, missed := missing.places[at]
+		scored[at] = !missed || ok && partial.Scored[i]
+		if missed && scored[at] {
+			scores[at] = partial.Scores[i]
+			s.keep(missing.keys[i], scores[at])
+		}
+	}
+	if ok {
+		err = partial.Err
+	}
+	return scorer.Partial(scores, scored, err)
+}
+
+// keep puts a score into the store, if it is one.
+func (s *Scorer) keep(key Key, score float32) {
+	if f := float64(score); !math.IsNaN(f) && !math.IsInf(f, 0) {
+		s.store.Set(key, score)
+	}
 }
 
 // misses are the distinct passages to score and where their scores go.

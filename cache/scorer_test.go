@@ -128,3 +128,55 @@ func BenchmarkThirtyCachedPassages(b *testing.B) {
 		}
 	}
 }
+
+func TestWhatWasScoredBeforeTheTimeEndedIsKeptAndTold(t *testing.T) {
+	store := open(t, 1<<20)
+	ctx, cancel := context.WithCancel(t.Context())
+	m := &model{}
+	s := cache.NewScorer(m, "m", store)
+	if _, err := s.Score(ctx, "q", []string{"known"}); err != nil {
+		t.Fatal(err)
+	}
+	store.Settle()
+	m.give = func(p []string) ([]float32, error) {
+		cancel()
+		return nil, scorer.Partial(make([]float32, len(p)), append([]bool{true}, make([]bool, len(p)-1)...), context.Canceled)
+	}
+	_, err := s.Score(ctx, "q", []string{"b", "known", "aa", "b"})
+	got, ok := scorer.PartialOf(err, 4)
+	if !ok || !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want a partial error", err)
+	}
+	if want := []bool{true, true, false, true}; !slices.Equal(got.Scored, want) || !slices.Equal(got.Scores, []float32{0, 5, 0, 0}) {
+		t.Errorf("scores %v of %v, want %v", got.Scores, got.Scored, want)
+	}
+	store.Settle()
+	m.asked, m.give = nil, nil
+	if _, err := s.Score(t.Context(), "q", []string{"b", "aa"}); err != nil || len(m.asked) != 1 || !slices.Equal(m.asked[0], []string{"aa"}) {
+		t.Errorf("%v, asked %q, want only for what was not scored", err, m.asked)
+	}
+}
+
+// The time may end before the model is asked at all, in a queue.
+func TestWhatTheStoreHasIsToldWhenTheModelHadNoTime(t *testing.T) {
+	store, m := open(t, 1<<20), &model{}
+	s := cache.NewScorer(m, "m", store)
+	if _, err := s.Score(t.Context(), "q", []string{"known"}); err != nil {
+		t.Fatal(err)
+	}
+	store.Settle()
+	ctx, cancel := context.WithCancel(t.Context())
+	m.give = func([]string) ([]float32, error) {
+		cancel()
+		return nil, context.Canceled
+	}
+	_, err := s.Score(ctx, "q", []string{"new", "known"})
+	if got, ok := scorer.PartialOf(err, 2); !ok || !slices.Equal(got.Scored, []bool{false, true}) || got.Scores[1] != 5 {
+		t.Errorf("got %v, want the score of the known passage", err)
+	}
+	boom := errors.New("boom")
+	m.give = func([]string) ([]float32, error) { return nil, boom }
+	if _, err := s.Score(t.Context(), "q", []string{"new", "known"}); err != boom { //nolint:errorlint // the very same
+		t.Errorf("a failing model: %v, want its own error", err)
+	}
+}

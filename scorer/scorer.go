@@ -17,7 +17,8 @@ import (
 // logits, larger is better, the scale is the model's own. An empty passages
 // slice yields an empty result and no error. Implementations are safe for
 // concurrent use, do not keep or change the slices they are given, and give up
-// soon after ctx ends, returning an error that wraps ctx.Err(). On error the
+// soon after ctx ends, returning an error that wraps ctx.Err(): a [PartialError]
+// from those that can tell which passages were scored by then. On error the
 // scores are nil.
 type Scorer interface {
 	Score(ctx context.Context, query string, passages []string) ([]float32, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -42,22 +43,42 @@ func NewSingleFlight(inner Scorer) *SingleFlight {
 }
 
 // Score returns the scores in passage order. The passages that are left to
-// inner keep their order.
+// inner keep their order. What was scored for any call before this one's time
+// ended is in its error.
 func (s *SingleFlight) Score(ctx context.Context, query string, passages []string) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("score: %w", err)
 	}
 	distinct, place := distinctPassages(passages)
 	StatsFrom(ctx).Duplicates.Add(int64(len(passages) - len(distinct)))
-	scores, err := s.scoreDistinct(ctx, query, distinct)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float32, len(passages))
+	t, err := s.scoreDistinct(ctx, query, distinct)
+	out := newTally(len(passages))
 	for i, at := range place {
-		out[i] = scores[at]
+		out.scores[i], out.scored[i] = t.scores[at], t.scored[at]
 	}
-	return out, nil
+	if err != nil {
+		return nil, out.cutShort(ctx, err)
+	}
+	return out.scores, nil
+}
+
+// tally is what a call has scored so far.
+type tally struct {
+	scores []float32
+	scored []bool
+}
+
+func newTally(n int) tally { return tally{make([]float32, n), make([]bool, n)} }
+
+func (t tally) set(i int, score float32) { t.scores[i], t.scored[i] = score, true }
+
+// cutShort is the error of a call that ends with err: with what it has, if the end
+// of its time is why.
+func (t tally) cutShort(ctx context.Context, err error) error {
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return Partial(t.scores, t.scored, err)
 }
 
 // distinctPassages lists each passage once, in order of first occurrence, and
@@ -82,34 +103,26 @@ func distinctPassages(passages []string) (distinct []string, place []int) {
 // what is left alone: leaders that fail one after the other can't hold it up.
 const joinedRounds = 4
 
-func (s *SingleFlight) scoreDistinct(ctx context.Context, query string, passages []string) ([]float32, error) {
-	scores := make([]float32, len(passages))
+// scoreDistinct returns what it has scored in any case.
+func (s *SingleFlight) scoreDistinct(ctx context.Context, query string, passages []string) (tally, error) {
+	t := newTally(len(passages))
 	open := make([]pair, len(passages))
 	for i, p := range passages {
 		open[i] = pair{index: i, key: digest(query, p)}
 	}
 	for range joinedRounds {
 		led, followed := s.board(open)
-		if err := s.lead(ctx, query, passages, led, scores); err != nil {
-			return nil, err
+		if err := s.lead(ctx, query, passages, led, t); err != nil {
+			landed(followed, t)
+			return t, err
 		}
-		orphans, err := follow(ctx, followed, scores)
-		if err != nil {
-			return nil, err
-		}
-		if len(orphans) == 0 {
-			return scores, nil
+		orphans, err := follow(ctx, followed, t)
+		if err != nil || len(orphans) == 0 {
+			return t, err
 		}
 		open = orphans // the first of the followers leads them, the others follow it
 	}
-	own, err := s.ask(ctx, query, passages, open)
-	if err != nil {
-		return nil, err
-	}
-	for i, p := range open {
-		scores[p.index] = own[i]
-	}
-	return scores, nil
+	return t, s.ask(ctx, query, passages, open, t)
 }
 
 // pair is one passage of a call and, once the call has boarded, its flight.
@@ -139,43 +152,34 @@ func (s *SingleFlight) board(open []pair) (led, followed []pair) {
 
 // lead scores the pairs that this call leads and lands their flights, also when
 // inner fails or panics.
-func (s *SingleFlight) lead(ctx context.Context, query string, passages []string, led []pair, scores []float32) (err error) {
+func (s *SingleFlight) lead(ctx context.Context, query string, passages []string, led []pair, t tally) error {
 	if len(led) == 0 {
 		return nil
 	}
-	var own []float32
 	defer func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for i, p := range led {
-			if own != nil {
-				p.flight.score, p.flight.ok = own[i], true
-			}
+		for _, p := range led {
+			p.flight.score, p.flight.ok = t.scores[p.index], t.scored[p.index]
 			delete(s.flying, p.key)
 			close(p.flight.done)
 		}
 	}()
-	own, err = s.ask(ctx, query, passages, led)
-	if err != nil {
-		return err
-	}
-	for i, p := range led {
-		scores[p.index] = own[i]
-	}
-	return nil
+	return s.ask(ctx, query, passages, led, t)
 }
 
 // follow waits for the flights of others and returns the pairs whose leader
 // failed.
-func follow(ctx context.Context, followed []pair, scores []float32) (orphans []pair, err error) {
-	for _, p := range followed {
+func follow(ctx context.Context, followed []pair, t tally) (orphans []pair, err error) {
+	for i, p := range followed {
 		select {
 		case <-p.flight.done:
 		case <-ctx.Done():
+			landed(followed[i:], t)
 			return nil, fmt.Errorf("wait for a score in flight: %w", ctx.Err())
 		}
 		if p.flight.ok {
-			scores[p.index] = p.flight.score
+			t.set(p.index, p.flight.score)
 		} else {
 			orphans = append(orphans, p)
 		}
@@ -184,20 +188,44 @@ func follow(ctx context.Context, followed []pair, scores []float32) (orphans []p
 	return orphans, nil
 }
 
-// ask has inner score the pairs: one score for each, or nil and an error.
-func (s *SingleFlight) ask(ctx context.Context, query string, passages []string, pairs []pair) ([]float32, error) {
+// landed takes the scores of the flights that are over by now.
+func landed(followed []pair, t tally) {
+	for _, p := range followed {
+		select {
+		case <-p.flight.done:
+			if p.flight.ok {
+				t.set(p.index, p.flight.score)
+			}
+		default:
+		}
+	}
+}
+
+// ask has inner score the pairs. With an error it has scored some of them or none.
+func (s *SingleFlight) ask(ctx context.Context, query string, passages []string, pairs []pair, t tally) error {
 	texts := make([]string, len(pairs))
 	for i, p := range pairs {
 		texts[i] = passages[p.index]
 	}
 	scores, err := s.inner.Score(ctx, query, texts)
+	if partial, ok := PartialOf(err, len(pairs)); ok {
+		for i, p := range pairs {
+			if partial.Scored[i] {
+				t.set(p.index, partial.Scores[i])
+			}
+		}
+		return partial.Err
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(scores) != len(pairs) {
-		return nil, fmt.Errorf("%w: %d scores for %d passages", ErrScores, len(scores), len(pairs))
+		return fmt.Errorf("%w: %d scores for %d passages", ErrScores, len(scores), len(pairs))
 	}
-	return scores, nil
+	for i, p := range pairs {
+		t.set(p.index, scores[i])
+	}
+	return nil
 }
 
 // digest frames the query by its length, so that no two pairs share an input.
