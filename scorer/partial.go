@@ -13,8 +13,10 @@ import (
 // A Scorer that can tell returns one; a decorator passes it on in the terms of
 // its own passages. Find it with errors.As. The slices belong to whoever gets it.
 type PartialError struct {
-	Scores []float32 // one for each passage, in passage order; 0 where there is none
-	Scored []bool    // which passages have a score: at least one
+	// Scores has one for each passage, in passage order. Where there is none it is
+	// 0, or what orders the passages without a score among each other.
+	Scores []float32
+	Scored []bool // which passages have a score: at least one
 	Err    error
 }
 

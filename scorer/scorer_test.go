@@ -3,6 +3,7 @@ package scorer_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -23,6 +24,12 @@ func (f scoreFunc) Score(ctx context.Context, query string, passages []string) (
 func TestDecoratorsKeepTheContract(t *testing.T) {
 	t.Run("gate", func(t *testing.T) {
 		scorertest.Run(t, scorertest.Options{}, func(testing.TB) scorer.Scorer { return scorer.NewGate(overlap.Words{}, 2, 8) })
+	})
+	t.Run("deadline", func(t *testing.T) {
+		scorertest.Run(t, scorertest.Options{}, func(testing.TB) scorer.Scorer { return scorer.NewDeadline(overlap.Words{}, time.Hour) })
+	})
+	t.Run("cascade", func(t *testing.T) {
+		scorertest.Run(t, scorertest.Options{}, func(testing.TB) scorer.Scorer { return scorer.NewCascade(overlap.Words{}, overlap.Words{}, 8) }) // beyond them a tie is cut by place
 	})
 	t.Run("single flight", func(t *testing.T) {
 		scorertest.Run(t, scorertest.Options{}, func(testing.TB) scorer.Scorer { return scorer.NewSingleFlight(overlap.Words{}) })
