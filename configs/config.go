@@ -15,7 +15,7 @@ type Config struct {
 	Upstream        Upstream      `yaml:"upstream"`
 	Limits          Limits        `yaml:"limits"`
 	Rerank          Rerank        `yaml:"rerank"`
-	Endpoints       []Endpoint    `yaml:"endpoints" usage:"the inference ids that a search may name, each with its model: builtin, or a model folder" limits:"1 to 64, each id once; as a variable or flag: id=model, separated by commas"`
+	Endpoints       []Endpoint    `yaml:"endpoints" usage:"the inference ids that a search may name, each with its model: builtin, or a model folder; and deadline, first, keep" limits:"1 to 64, each id once; as a variable or flag: id=model, and ;key=value for the rest, separated by commas"`
 	Rules           []Rule        `yaml:"rules" usage:"the ordinary searches that are reranked without a reranker in their body: index, field, endpoint, window, query, apply" limits:"0 to 64; as a variable or flag: key=value pairs separated by semicolons, rules by commas"`
 	Engine          Engine        `yaml:"engine"`
 	Cache           Cache         `yaml:"cache"`
@@ -65,6 +65,14 @@ type Endpoint struct {
 	ID string `yaml:"id"`
 	// Model is ModelBuiltin, the path of a model folder, or a test model.
 	Model string `yaml:"model"`
+	// Deadline is how long scoring may take: what is scored by then comes first.
+	// 0: as long as rerank.timeout lets it.
+	Deadline time.Duration `yaml:"deadline"`
+	// First is the model of a cascade's first step, written as Model is: it scores
+	// all passages, and Model the best Keep of them. Empty: there is one step only.
+	First string `yaml:"first"`
+	// Keep is how many passages the second step of a cascade scores.
+	Keep int `yaml:"keep"`
 }
 
 // Models of an [Endpoint] that are no folder. A folder of such a name is meant by

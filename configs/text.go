@@ -63,11 +63,11 @@ func textOf(v reflect.Value) string {
 	case []string:
 		return strings.Join(x, ",")
 	case []Endpoint:
-		pairs := make([]string, len(x))
+		list := make([]string, len(x))
 		for i, e := range x {
-			pairs[i] = e.ID + "=" + e.Model
+			list[i] = e.String()
 		}
-		return strings.Join(pairs, ",")
+		return strings.Join(list, ",")
 	case []Rule:
 		texts := make([]string, len(x))
 		for i, r := range x {
@@ -119,16 +119,4 @@ func splitList(text string) []string {
 		list[i] = strings.TrimSpace(list[i])
 	}
 	return list
-}
-
-func parseEndpoints(text string) ([]Endpoint, error) {
-	var list []Endpoint
-	for _, pair := range splitList(text) {
-		id, model, found := strings.Cut(pair, "=")
-		if !found {
-			return nil, fmt.Errorf("want id=model pairs separated by commas, got %q", clip(pair))
-		}
-		list = append(list, Endpoint{ID: strings.TrimSpace(id), Model: strings.TrimSpace(model)})
-	}
-	return list, nil
 }

@@ -116,35 +116,6 @@ func (r Rerank) validate(p *problems, window int, endpoints []Endpoint) {
 	p.oneOf("rerank.fusion", r.Fusion, FusionProxy, FusionCluster)
 }
 
-// endpointID is what can be an inference id: no character that would need to be
-// escaped in a path, a list or a log line.
-var endpointID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
-
-func validateEndpoints(p *problems, endpoints []Endpoint, testModels bool) {
-	between(p, "endpoints", len(endpoints), 1, maxNodes)
-	seen := make(map[string]bool)
-	for i, e := range endpoints {
-		path := fmt.Sprintf("endpoints[%d]", i)
-		switch {
-		case !endpointID.MatchString(e.ID):
-			p.add(path+".id", "want 1 to 256 letters, digits, dots, dashes and underscores, got %q", clip(e.ID))
-		case seen[e.ID]:
-			p.add(path+".id", "%q is there twice", e.ID)
-		}
-		seen[e.ID] = true
-		switch e.Model {
-		case "":
-			p.add(path+".model", "want %s or a model folder", ModelBuiltin)
-		case ModelOverlap, ModelNumeric, ModelFailing, ModelShort:
-			if !testModels {
-				p.add(path+".model", "%q is for tests only; a folder of this name is ./%s", e.Model, e.Model)
-			}
-		default:
-			p.path(path+".model", e.Model)
-		}
-	}
-}
-
 func (e Engine) validate(p *problems) {
 	p.path("engine.library", e.Library)
 	between(p, "engine.workers", e.Workers, 0, 1024)

@@ -18,6 +18,7 @@ const (
 	keyEndpoint = "endpoint"
 	keyWindow   = "window"
 	keyPassages = "passages"
+	keyScored   = "scored"
 	keyHits     = "cache_hits"
 	keyMisses   = "cache_misses"
 	keyOutcome  = "outcome"

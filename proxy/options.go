@@ -32,10 +32,12 @@ type Options struct {
 	AnswerLimit int64
 	// Retriever holds the settings of the request language.
 	Retriever retriever.Options
-	// RerankTimeout bounds the rerank step alone, not the search on the cluster.
+	// RerankTimeout bounds the rerank step alone, not the search on the cluster. A
+	// request may ask for less by the header X-Rerankd-Deadline.
 	RerankTimeout time.Duration
 	// FailOnRerank makes a search fail when its rerank step does. Without it such
-	// a search is answered in first-stage order, with a Warning header. A request
+	// a search is answered with the passages that were scored in time first, or in
+	// first-stage order if none was, with a Warning header. A request
 	// that sets allow_rerank_failures decides for itself.
 	FailOnRerank bool
 	// Rules have ordinary searches reranked. The first that applies counts.
@@ -89,11 +91,12 @@ const (
 const (
 	OutcomeOK            = "ok"             // relayed, or reranked
 	OutcomeDegraded      = "degraded"       // answered in first-stage order
+	OutcomePartial       = "partial"        // answered with the passages scored in time first
 	OutcomeBadRequest    = "bad_request"    // the client's mistake
 	OutcomeTooLarge      = "too_large"      // beyond BodyLimit or AnswerLimit
 	OutcomeUpstreamError = "upstream_error" // the cluster gave no answer, or refused a search of ours
 	OutcomeOverloaded    = "overloaded"     // no place in the scorer's queue
-	OutcomeDeadline      = "deadline"       // RerankTimeout passed
+	OutcomeDeadline      = "deadline"       // the time for reranking passed
 	OutcomeModelError    = "model_error"    // the scorer failed otherwise
 	OutcomeClientGone    = "client_gone"    // the client hung up
 	OutcomeInternal      = "internal"       // a fault of this program
@@ -117,7 +120,7 @@ func Routes() []string { return []string{RoutePassthrough, RouteRerank} }
 // Outcomes lists every outcome label.
 func Outcomes() []string {
 	return []string{
-		OutcomeOK, OutcomeDegraded, OutcomeBadRequest, OutcomeTooLarge, OutcomeUpstreamError,
+		OutcomeOK, OutcomePartial, OutcomeDegraded, OutcomeBadRequest, OutcomeTooLarge, OutcomeUpstreamError,
 		OutcomeOverloaded, OutcomeDeadline, OutcomeModelError, OutcomeClientGone, OutcomeInternal,
 	}
 }

@@ -33,6 +33,10 @@ func (p *Proxy) byRule(w http.ResponseWriter, r *http.Request, body held, rule *
 	rec := of(w)
 	rec.route = RouteRerank
 	sum := &rec.summary
+	if sum.limit, err = p.deadline(r); err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	sum.index, sum.endpoint, sum.window, sum.parse = chi.URLParam(r, "index"), rule.Endpoint, rule.Window, time.Since(start)
 	answer, header, err := p.askPlain(r, s, sum)
 	if no, ok := errors.AsType[*refused](err); ok {
@@ -56,7 +60,7 @@ func (p *Proxy) byRule(w http.ResponseWriter, r *http.Request, body held, rule *
 		p.fail(w, r, err)
 		return
 	case err != nil:
-		rec.outcome, rec.err, sum.reason = OutcomeDegraded, err, classify(r, err).outcome
+		rec.lapse(r, err, ranked != nil)
 	}
 	start = time.Now()
 	final := page.Answer(ranked, time.Since(rec.start))

@@ -24,6 +24,11 @@ func (p *Proxy) rerank(w http.ResponseWriter, r *http.Request, s *retriever.Sear
 		p.fail(w, r, retriever.Unsupported("a [%s] with an answer of type [%s]; ask for JSON", retriever.Name, clip(accept)))
 		return
 	}
+	var err error
+	if sum.limit, err = p.deadline(r); err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	if s.Tree() != nil {
 		p.rerankTree(w, r, s)
 		return
@@ -42,10 +47,11 @@ func (p *Proxy) rerank(w http.ResponseWriter, r *http.Request, s *retriever.Sear
 		p.failRerank(w, r, s, err)
 		return
 	}
-	var order retriever.Order
 	if err != nil {
-		rec.outcome, rec.err = OutcomeDegraded, err
-		sum.reason = classify(r, err).outcome
+		rec.lapse(r, err, ranked != nil)
+	}
+	var order retriever.Order
+	if rec.outcome == OutcomeDegraded {
 		order = x.first.FirstStageOrder(s.Lenient != nil)
 	} else {
 		order = x.first.RankedOrder(ranked)
@@ -78,7 +84,8 @@ func (p *Proxy) failUpstream(w http.ResponseWriter, r *http.Request, err error) 
 }
 
 // order scores texts and gives their final order. The endpoint must exist even if
-// there is nothing to score, as in Elasticsearch.
+// there is nothing to score, as in Elasticsearch. With an error there may be an
+// order: see score.
 func (p *Proxy) order(r *http.Request, s *retriever.Search, texts []string, sum *summary) ([]retriever.Ranked, error) {
 	endpoint, ok := p.o.Endpoint(s.InferenceID)
 	if !ok {
@@ -93,27 +100,36 @@ func (p *Proxy) order(r *http.Request, s *retriever.Search, texts []string, sum 
 	return p.score(r, endpoint, rerank.Request{Query: s.Query, Passages: texts, MinScore: s.MinScore}, sum)
 }
 
-// score has a scorer order texts, in the time that the rerank step may take.
+// score has a scorer order texts, in the time that the rerank step may take. When
+// that ends with some of the texts scored, the order of all, which is then not nil,
+// comes with the error.
 func (p *Proxy) score(r *http.Request, endpoint scorer.Scorer, q rerank.Request, sum *summary) ([]retriever.Ranked, error) {
 	sum.passages += len(q.Passages)
-	ctx, cancel := context.WithTimeout(scorer.WithStats(r.Context(), &sum.scoring), p.o.RerankTimeout)
+	ctx, cancel := context.WithTimeout(scorer.WithStats(r.Context(), &sum.scoring), sum.limit)
 	defer cancel()
-	list, err := rerank.Rank(ctx, endpoint, q)
-	if err != nil {
-		return nil, fmt.Errorf("rerank: %w", modelError(ctx, err))
+	ranking, err := rerank.Rank(ctx, endpoint, q)
+	if err == nil {
+		err = ranking.Cut
 	}
-	ranked := make([]retriever.Ranked, len(list))
-	for i, one := range list {
+	if err != nil {
+		err = fmt.Errorf("rerank: %w", modelError(ctx, err))
+	}
+	if ranking.Scored == 0 {
+		return nil, err
+	}
+	sum.scored += ranking.Scored
+	ranked := make([]retriever.Ranked, len(ranking.Ranked))
+	for i, one := range ranking.Ranked {
 		ranked[i] = retriever.Ranked{Text: one.Index, Score: one.Score}
 	}
-	return ranked, nil
+	return ranked, err
 }
 
 // modelError sorts an error of a scorer: a full queue, the end of the time, or
 // else the model's own failure.
 func modelError(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, scorer.ErrOverloaded):
+	case errors.Is(err, scorer.ErrOverloaded), errors.Is(err, context.DeadlineExceeded): // the endpoint's own, perhaps
 		return err
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
@@ -121,8 +137,8 @@ func modelError(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", errModel, err)
 }
 
-// degrades decides whether a search whose rerank step failed is answered in
-// first-stage order. The request's own allow_rerank_failures comes first; without
+// degrades decides whether a search whose rerank step failed is answered with what
+// was scored, or in first-stage order. The request's own allow_rerank_failures comes first; without
 // it a mistake of the client fails, and trouble of the reranker follows the
 // configured policy.
 func (p *Proxy) degrades(r *http.Request, s *retriever.Search, err error) bool {

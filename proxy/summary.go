@@ -23,7 +23,9 @@ type summary struct {
 	endpoint string
 	window   int
 	passages int
-	reason   string // why the rerank step failed, an outcome label; empty for none
+	scored   int           // passages that got a score
+	limit    time.Duration // of the rerank step
+	reason   string        // why the rerank step failed, an outcome label; empty for none
 
 	parse, upstream, splice time.Duration
 	scoring                 scorer.Stats
@@ -60,8 +62,13 @@ func (s *summary) tell(h http.Header, total time.Duration) {
 	}
 	h.Set(timingHeader, string(timing))
 	h.Set(cacheHeader, fmt.Sprintf("hits=%d, misses=%d", s.scoring.CacheHits.Load(), s.scoring.CacheMisses.Load()))
-	if s.reason == "" {
+	switch {
+	case s.reason == "" && s.scored == s.passages:
 		h.Set(outcomeHeader, "reranked")
+		return
+	case s.reason == "":
+		h.Set(outcomeHeader, fmt.Sprintf("partial; scored=%d/%d", s.scored, s.passages))
+		h.Add("Warning", fmt.Sprintf(`299 rerankd "the time for reranking ended with %d of %d passages scored: the others follow in the order of the first stage"`, s.scored, s.passages))
 		return
 	}
 	h.Set(outcomeHeader, "degraded; reason="+s.reason)
@@ -75,6 +82,7 @@ func (s *summary) attrs() []slog.Attr {
 		slog.String(keyEndpoint, clip(s.endpoint)),
 		slog.Int(keyWindow, s.window),
 		slog.Int(keyPassages, s.passages),
+		slog.Int(keyScored, s.scored),
 		slog.Int64(keyHits, s.scoring.CacheHits.Load()),
 		slog.Int64(keyMisses, s.scoring.CacheMisses.Load()),
 	}

@@ -17,9 +17,9 @@ type tree struct {
 	// ctx is that of the request: an evaluation calls back and has none to pass.
 	ctx context.Context //nolint:containedctx // lives no longer than the evaluation
 	// failed is the reranker whose failure ended the evaluation, gaveUp the failure
-	// of one that kept the order below it.
-	failed *retriever.Search
-	gaveUp error
+	// of one that kept the order below it, cut why one scored only some texts.
+	failed      *retriever.Search
+	gaveUp, cut error
 }
 
 // rerankTree answers a search whose retrievers are executed here: one multi
@@ -39,8 +39,9 @@ func (p *Proxy) rerankTree(w http.ResponseWriter, r *http.Request, s *retriever.
 		p.failUpstream(w, r, err)
 		return
 	case x.gaveUp != nil:
-		rec.outcome, rec.err = OutcomeDegraded, x.gaveUp
-		sum.reason = classify(r, x.gaveUp).outcome
+		rec.lapse(r, x.gaveUp, false)
+	case x.cut != nil:
+		rec.lapse(r, x.cut, true)
 	}
 	query, body := standing.FinalSearch()
 	answer, err := x.Search(query, body)
@@ -92,6 +93,9 @@ func (x *tree) Rerank(s *retriever.Search, texts []string) (ranked []retriever.R
 	ranked, err = x.p.order(x.r, s, texts, x.sum)
 	switch {
 	case err == nil:
+		return ranked, false, nil
+	case x.p.degrades(x.r, s, err) && ranked != nil:
+		x.cut = err
 		return ranked, false, nil
 	case x.p.degrades(x.r, s, err):
 		x.gaveUp = err

@@ -6,7 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 var (
 	routes   = []string{routePassthrough, "rerank"}
 	outcomes = []string{
-		"ok", "degraded", "bad_request", "too_large", "upstream_error",
+		"ok", "partial", "degraded", "bad_request", "too_large", "upstream_error",
 		"overloaded", "deadline", "model_error", "client_gone", outcomeInternal,
 	}
 	stages  = []string{"parse", "upstream", "tokenize", "queue", "infer", "splice", "total"}

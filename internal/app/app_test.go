@@ -18,12 +18,17 @@ import (
 
 func TestASearchIsRerankedByTheEndpointItNamesAndAllIsCounted(t *testing.T) {
 	up := newUpstream(t)
-	a, _ := start(t, testConfig(up.URL))
+	config := testConfig(up.URL)
+	config.Endpoints = append(config.Endpoints, configs.Endpoint{
+		ID: "cascade", First: configs.ModelOverlap, Keep: 2, Model: configs.ModelNumeric, Deadline: time.Minute,
+	})
+	a, _ := start(t, config)
 	c := client(t)
 	for _, tc := range []struct{ endpoint, want string }{
 		{"words", "2 3 1"},   // red fox, fox, dog
 		{"again", "2 3 1"},   // the same model: out of the cache
 		{"numbers", "1 3 2"}, // no numbers: the shorter the better, ties in first-stage order
+		{"cascade", "3 2 1"}, // the two with words of the query, the shorter first
 	} {
 		status, answer := do(t, c, search(t, "http://"+a.Addr()+"/i/_search", tc.endpoint))
 		if status != http.StatusOK || order(t, answer) != tc.want {
@@ -38,8 +43,8 @@ func TestASearchIsRerankedByTheEndpointItNamesAndAllIsCounted(t *testing.T) {
 		t.Fatalf("metrics: status %d", status)
 	}
 	for _, want := range []string{
-		`rerankd_requests_total{outcome="ok",route="rerank"} 3`,
-		`rerankd_passages_total 9`,
+		`rerankd_requests_total{outcome="ok",route="rerank"} 4`,
+		`rerankd_passages_total 12`,
 		`rerankd_cache_misses_total`,
 		`rerankd_queue_running{model="overlap"} 0`,
 		`rerankd_queue_running{model="numeric"} 0`,

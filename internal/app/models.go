@@ -33,29 +33,49 @@ type core struct {
 // openEndpoints returns the scorer of each endpoint. Endpoints with the same
 // model share it. Each model that is opened is registered to be closed.
 func (a *App) openEndpoints(ctx context.Context, c configs.Config, store *cache.Store) (map[string]scorer.Scorer, error) {
-	type opened struct {
-		core
-		shared scorer.Scorer
-	}
 	models := map[string]opened{}
 	endpoints := map[string]scorer.Scorer{}
 	for _, e := range c.Endpoints {
-		m, ok := models[e.Model]
-		if !ok {
-			inner, err := a.openModel(ctx, e.Model, c.Engine)
-			if err != nil {
-				return nil, fmt.Errorf("open endpoint %s: model %s: %w", e.ID, e.Model, err)
-			}
-			if inner.close != nil {
-				a.onStop("model "+e.Model, func(context.Context) error { return inner.close() })
-			}
-			m = opened{inner, a.decorate(e.Model, inner, c.Engine, store)}
-			models[e.Model] = m
+		steps := []string{e.Model}
+		if e.First != "" {
+			steps = []string{e.First, e.Model}
 		}
-		endpoints[e.ID] = m.shared
-		a.models = append(a.models, admin.Model{Endpoint: e.ID, ID: m.info.ID, Precision: m.info.Precision, Batching: string(m.info.Batching)})
+		for _, name := range steps {
+			m, ok := models[name]
+			if !ok {
+				inner, err := a.openModel(ctx, name, c.Engine)
+				if err != nil {
+					return nil, fmt.Errorf("open endpoint %s: model %s: %w", e.ID, name, err)
+				}
+				if inner.close != nil {
+					a.onStop("model "+name, func(context.Context) error { return inner.close() })
+				}
+				m = opened{inner, a.decorate(name, inner, c.Engine, store)}
+				models[name] = m
+			}
+			a.models = append(a.models, admin.Model{Endpoint: e.ID, ID: m.info.ID, Precision: m.info.Precision, Batching: string(m.info.Batching)})
+		}
+		endpoints[e.ID] = compose(e, models)
 	}
 	return endpoints, nil
+}
+
+// opened is a model with what every scorer gets around it.
+type opened struct {
+	core
+	shared scorer.Scorer
+}
+
+// compose puts an endpoint together: one model or two in a cascade, and its time.
+func compose(e configs.Endpoint, models map[string]opened) scorer.Scorer {
+	s := models[e.Model].shared
+	if e.First != "" {
+		s = scorer.NewCascade(models[e.First].shared, s, e.Keep)
+	}
+	if e.Deadline > 0 {
+		s = scorer.NewDeadline(s, e.Deadline)
+	}
+	return s
 }
 
 // decorate puts what every scorer gets around a model, outermost first: equal

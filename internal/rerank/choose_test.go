@@ -124,14 +124,14 @@ func TestChoosingEndsWithItsContextAndItsError(t *testing.T) {
 
 func TestADocumentIsAsGoodAsItsBestPassage(t *testing.T) {
 	s := &fixed{scores: []float32{-1, 3, 2, 5, 5, 0}}
-	ranked, err := rerank.Rank(t.Context(), s, rerank.Request{
+	ranking, err := rerank.Rank(t.Context(), s, rerank.Request{
 		Passages: make([]string, 6), Of: []int{0, 0, 2, 3, 3, 4}, MinScore: new(float32(1)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []rerank.Ranked{{Index: 3, Passage: 3, Logit: 5, Score: 6}, {Index: 0, Passage: 1, Logit: 3, Score: 4}, {Index: 2, Passage: 2, Logit: 2, Score: 3}}
-	if !slices.Equal(ranked, want) || s.calls != 1 {
-		t.Errorf("got %+v in %d calls, want %+v in one", ranked, s.calls, want)
+	if !slices.Equal(ranking.Ranked, want) || s.calls != 1 {
+		t.Errorf("got %+v in %d calls, want %+v in one", ranking.Ranked, s.calls, want)
 	}
 }

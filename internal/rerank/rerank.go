@@ -4,6 +4,7 @@
 package rerank
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -26,8 +27,16 @@ type Request struct {
 type Ranked struct {
 	Index   int     // which of the documents
 	Passage int     // its best passage, the first of equals
-	Logit   float32 // what the model said of that
-	Score   float32 // what is shown: Shown(Logit)
+	Logit   float32 // what the model said of that; 0 where it said nothing
+	Score   float32 // what is shown: Shown(Logit), or less than every such score
+}
+
+// Ranking is the outcome of one rerank.
+type Ranking struct {
+	Ranked []Ranked // best first
+	Scored int      // passages that have a score of the model
+	// Cut is why the other passages have none: the time ended. nil: all have one.
+	Cut error
 }
 
 // CountError reports a scorer that gave another number of scores than it was given
@@ -45,38 +54,74 @@ func (e *CountError) Unwrap() error { return scorer.ErrScores }
 // least score, best first. A document is as good as its best passage; one without
 // passages is left out. Equal scores keep the order of the documents. Without
 // passages nothing is scored. An error is the scorer's, and no order comes with it.
-func Rank(ctx context.Context, s scorer.Scorer, r Request) ([]Ranked, error) {
+//
+// When the time ended with some of the passages scored, that is no error. Documents
+// without a scored passage then stand below the others, in their own order or in
+// that of the first step of a cascade: the i-th of n, from 0, is shown with the
+// lowest score of the model times (n-i)/(n+1). With a least score they are left
+// out, since nobody knows that they reach it.
+func Rank(ctx context.Context, s scorer.Scorer, r Request) (Ranking, error) {
 	if len(r.Passages) == 0 {
-		return nil, nil
+		return Ranking{}, nil
 	}
 	logits, err := s.Score(ctx, r.Query, r.Passages)
-	if err != nil {
-		return nil, fmt.Errorf("score %d passages: %w", len(r.Passages), err)
+	partial, ok := scorer.PartialOf(err, len(r.Passages))
+	switch {
+	case ok && partial.Count() == len(r.Passages): // the time ended when all was done
+		logits = partial.Scores
+	case ok:
+		return r.rankPart(partial), nil
+	case err != nil:
+		return Ranking{}, fmt.Errorf("score %d passages: %w", len(r.Passages), err)
+	case len(logits) != len(r.Passages):
+		return Ranking{}, &CountError{Passages: len(r.Passages), Scores: len(logits)}
 	}
-	if len(logits) != len(r.Passages) {
-		return nil, &CountError{Passages: len(r.Passages), Scores: len(logits)}
-	}
-	ranked := slices.DeleteFunc(r.pool(logits), func(one Ranked) bool {
-		return r.MinScore != nil && one.Logit < *r.MinScore
-	})
-	// By the score shown, not by the logit: where float32 merges two logits,
-	// Elasticsearch treats them as equal.
-	slices.SortStableFunc(ranked, func(a, b Ranked) int {
-		switch {
-		case a.Score > b.Score:
-			return -1
-		case a.Score < b.Score:
-			return 1
-		}
-		return 0
-	})
-	return ranked, nil
+	return Ranking{Ranked: r.order(r.pool(logits, nil)), Scored: len(logits)}, nil
 }
 
-// pool rates each document by its best passage, in the order of the documents.
-func (r Request) pool(logits []float32) []Ranked {
+// rankPart puts what was scored above what was not.
+func (r Request) rankPart(p *scorer.PartialError) Ranking {
+	open := make([]bool, len(p.Scored))
+	for i, scored := range p.Scored {
+		open[i] = !scored
+	}
+	scored := r.pool(p.Scores, p.Scored)
+	lowest := slices.MinFunc(scored, func(a, b Ranked) int { return cmp.Compare(a.Score, b.Score) }).Score
+	rated := make(map[int]bool, len(scored))
+	for _, one := range scored {
+		rated[one.Index] = true
+	}
+	rest := slices.DeleteFunc(r.pool(p.Scores, open), func(one Ranked) bool { return rated[one.Index] })
+	out := Ranking{Ranked: r.order(scored), Scored: p.Count(), Cut: p.Err}
+	if r.MinScore != nil {
+		return out
+	}
+	slices.SortStableFunc(rest, func(a, b Ranked) int { return cmp.Compare(b.Logit, a.Logit) }) // by a first step, if there was one
+	for i := range rest {
+		rest[i].Logit = 0
+		rest[i].Score = lowest * float32(len(rest)-i) / float32(len(rest)+1)
+	}
+	out.Ranked = append(out.Ranked, rest...)
+	return out
+}
+
+// order sorts documents, best first, without those whose logit is below the least.
+// By the score shown, not by the logit: where float32 merges two logits,
+// Elasticsearch treats them as equal.
+func (r Request) order(list []Ranked) []Ranked {
+	list = slices.DeleteFunc(list, func(one Ranked) bool { return r.MinScore != nil && one.Logit < *r.MinScore })
+	slices.SortStableFunc(list, func(a, b Ranked) int { return cmp.Compare(b.Score, a.Score) })
+	return list
+}
+
+// pool rates each document by the best of its passages, in the order of the
+// documents. With a choice, only the passages chosen count.
+func (r Request) pool(logits []float32, chosen []bool) []Ranked {
 	list := make([]Ranked, 0, len(logits))
 	for i, logit := range logits {
+		if chosen != nil && !chosen[i] {
+			continue
+		}
 		document := i
 		if r.Of != nil {
 			document = r.Of[i]

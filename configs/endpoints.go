@@ -1,0 +1,119 @@
+package configs
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// endpointID is what can be an inference id: no character that would need to be
+// escaped in a path, a list or a log line.
+var endpointID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
+
+func validateEndpoints(p *problems, endpoints []Endpoint, testModels bool) {
+	between(p, "endpoints", len(endpoints), 1, maxNodes)
+	seen := make(map[string]bool)
+	for i, e := range endpoints {
+		path := fmt.Sprintf("endpoints[%d]", i)
+		switch {
+		case !endpointID.MatchString(e.ID):
+			p.add(path+".id", "want 1 to 256 letters, digits, dots, dashes and underscores, got %q", clip(e.ID))
+		case seen[e.ID]:
+			p.add(path+".id", "%q is there twice", e.ID)
+		}
+		seen[e.ID] = true
+		p.model(path+".model", e.Model, testModels)
+		if e.Deadline != 0 {
+			within(p, path+".deadline", e.Deadline, time.Millisecond, time.Hour)
+		}
+		e.validateCascade(p, path, testModels)
+	}
+}
+
+func (e Endpoint) validateCascade(p *problems, path string, testModels bool) {
+	switch {
+	case e.First == "" && e.Keep != 0:
+		p.add(path+".keep", "is for a cascade: set first, or leave it out")
+	case e.First != "" && e.First == e.Model:
+		p.add(path+".first", "is the same as model: %q", clip(e.First))
+	case e.First != "":
+		p.model(path+".first", e.First, testModels)
+		between(p, path+".keep", e.Keep, 1, 10000)
+	}
+}
+
+// model wants the name of a model or of its folder.
+func (p *problems) model(path, model string, testModels bool) {
+	switch model {
+	case "":
+		p.add(path, "want %s or a model folder", ModelBuiltin)
+	case ModelOverlap, ModelNumeric, ModelFailing, ModelShort:
+		if !testModels {
+			p.add(path, "%q is for tests only; a folder of this name is ./%s", model, model)
+		}
+	default:
+		p.path(path, model)
+	}
+}
+
+// endpointKeys are the keys of an endpoint in its text after id=model, in order.
+var endpointKeys = []string{"deadline", "first", "keep"}
+
+// parseEndpoints reads endpoints from a variable or flag: id=model, more key=value
+// pairs after semicolons, and endpoints separated by commas.
+func parseEndpoints(text string) ([]Endpoint, error) {
+	var list []Endpoint
+	for _, one := range splitList(text) {
+		head, rest, more := strings.Cut(one, ";")
+		id, model, found := strings.Cut(head, "=")
+		if !found {
+			return nil, fmt.Errorf("want id=model pairs separated by commas, got %q", clip(head))
+		}
+		e := Endpoint{ID: strings.TrimSpace(id), Model: strings.TrimSpace(model)}
+		if more {
+			for pair := range strings.SplitSeq(rest, ";") {
+				key, value, _ := strings.Cut(pair, "=")
+				if err := e.set(strings.TrimSpace(key), strings.TrimSpace(value)); err != nil {
+					return nil, err
+				}
+			}
+		}
+		list = append(list, e)
+	}
+	return list, nil
+}
+
+func (e *Endpoint) set(key, value string) (err error) {
+	switch key {
+	case "deadline":
+		if e.Deadline, err = time.ParseDuration(value); err != nil {
+			return fmt.Errorf("deadline: want a duration such as 200ms, got %q", clip(value))
+		}
+	case "first":
+		e.First = value
+	case "keep":
+		if e.Keep, err = strconv.Atoi(value); err != nil {
+			return fmt.Errorf("keep: want a whole number, got %q", clip(value))
+		}
+	default:
+		return fmt.Errorf("an endpoint has no key %q, want one of %s", clip(key), strings.Join(endpointKeys, ", "))
+	}
+	return nil
+}
+
+// String is the endpoint as parseEndpoints reads it, without what is left out.
+func (e Endpoint) String() string {
+	text := e.ID + "=" + e.Model
+	if e.Deadline != 0 {
+		text += ";deadline=" + durationText(e.Deadline)
+	}
+	if e.First != "" {
+		text += ";first=" + e.First
+	}
+	if e.Keep != 0 {
+		text += ";keep=" + strconv.Itoa(e.Keep)
+	}
+	return text
+}

@@ -1,0 +1,122 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rerankd/rerankd/scorer"
+)
+
+// slow scores the second passage and then waits for its caller to leave. The time
+// it was given is told to limit.
+func slow(limit *time.Duration) scoreFunc {
+	return func(ctx context.Context, _ string, passages []string) ([]float32, error) {
+		if at, ok := ctx.Deadline(); ok && limit != nil {
+			*limit = time.Until(at)
+		}
+		<-ctx.Done()
+		scores, scored := make([]float32, len(passages)), make([]bool, len(passages))
+		scores[1], scored[1] = 2, true
+		return nil, scorer.Partial(scores, scored, ctx.Err())
+	}
+}
+
+func TestWhatIsScoredWhenTheDeadlineStrikesComesFirst(t *testing.T) {
+	for _, by := range []struct {
+		name, body string
+		failPolicy bool
+		answered   bool
+	}{
+		{"default policy", rerankBody, false, true},
+		{"policy fail", rerankBody, true, false},
+		{"request allows", lenient("true"), true, true},
+		{"request forbids", lenient("false"), false, false},
+	} {
+		t.Run(by.name, func(t *testing.T) {
+			var seen arrived
+			b := start(t, []string{searched(t, &seen).URL}, func(o *Options) {
+				failing(slow(nil))(o)
+				o.RerankTimeout, o.FailOnRerank = 10*time.Millisecond, by.failPolicy
+			})
+			a := send(t, http.MethodPost, b.url+"/docs/_search", by.body)
+			if !by.answered {
+				wantError(t, a, http.StatusRequestTimeout, "timeout")
+				return
+			}
+			var order []string
+			for _, hit := range ids(t, a.Body) {
+				order = append(order, hit[:1])
+			}
+			if a.Status != http.StatusOK || !slices.Equal(order, []string{"b", "a", "d"}) { // c has no text
+				t.Fatalf("status %d, hits %v, want b and then the first stage's", a.Status, order)
+			}
+			if got := a.Header.Get("X-Rerankd-Outcome"); got != "partial; scored=1/3" {
+				t.Errorf("X-Rerankd-Outcome = %q", got)
+			}
+			if w := a.Header.Values("Warning"); len(w) != 2 || !strings.Contains(w[1], "1 of 3 passages") {
+				t.Errorf("Warning = %q, want the cluster's and ours", w)
+			}
+			b.logs.waitFor(t, map[string]any{"msg": "search", "outcome": OutcomePartial, "level": "WARN", "passages": 3.0, "scored": 1.0})
+			if !slices.Equal(b.seen.requests, []string{"rerank partial"}) {
+				t.Errorf("observed %v", b.seen.requests)
+			}
+		})
+	}
+}
+
+func TestACallerMayGiveTheRerankStepLessTimeButNotMore(t *testing.T) {
+	for _, tc := range []struct {
+		header      string
+		least, most time.Duration
+	}{
+		{"", 20 * time.Millisecond, 300 * time.Millisecond},
+		{"20ms", 0, 20 * time.Millisecond},
+		{"0.02s", 0, 20 * time.Millisecond},
+		{"10h", 20 * time.Millisecond, 300 * time.Millisecond},
+	} {
+		t.Run(tc.header, func(t *testing.T) {
+			var seen arrived
+			var limit time.Duration
+			b := start(t, []string{searched(t, &seen).URL}, func(o *Options) {
+				failing(slow(&limit))(o)
+				o.RerankTimeout = 300 * time.Millisecond
+			})
+			a := send(t, http.MethodPost, b.url+"/docs/_search", rerankBody, "X-Rerankd-Deadline", tc.header)
+			if a.Status != http.StatusOK {
+				t.Fatalf("status %d: %s", a.Status, a.Body)
+			}
+			if limit > tc.most || limit < tc.least {
+				t.Errorf("the scorer had %v, want %v less the time to get there", limit, tc.most)
+			}
+		})
+	}
+}
+
+func TestADeadlineThatIsNoTimeIsRefusedBeforeAnySearch(t *testing.T) {
+	for _, value := range []string{"soon", "20", "0s", "-5ms", strings.Repeat("9", 4000)} {
+		var seen arrived
+		b := start(t, []string{searched(t, &seen).URL}, nil)
+		a := send(t, http.MethodPost, b.url+"/docs/_search", rerankBody, "X-Rerankd-Deadline", value)
+		e := wantError(t, a, http.StatusBadRequest, "failed to parse header [X-Rerankd-Deadline]")
+		if e.Error.Type != "illegal_argument_exception" || len(a.Body) > 2000 {
+			t.Errorf("type %q in %d bytes", e.Error.Type, len(a.Body))
+		}
+	}
+}
+
+// The limit of an endpoint strikes inside the scorer, whose caller has time left.
+func TestAnEndpointsOwnDeadlineIsADeadline(t *testing.T) {
+	var seen arrived
+	b := start(t, []string{searched(t, &seen).URL}, func(o *Options) {
+		late := scorer.NewDeadline(scoreFunc(func(ctx context.Context, _ string, _ []string) ([]float32, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}), time.Millisecond)
+		o.Endpoint = func(string) (scorer.Scorer, bool) { return late, true }
+	})
+	wantDegraded(t, b, send(t, http.MethodPost, b.url+"/docs/_search", rerankBody), OutcomeDeadline)
+}
