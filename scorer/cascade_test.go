@@ -88,8 +88,10 @@ func TestFailuresOfEitherStepAreReported(t *testing.T) {
 		first, second scorer.Scorer
 		want          error
 	}{
-		{"first", failing, lengths, boom}, {"second", lengths, failing, boom},
-		{"too few scores of the first", none, lengths, scorer.ErrScores}, {"too few of the second", lengths, none, scorer.ErrScores},
+		{"first", failing, lengths, boom},
+		{"second", lengths, failing, boom},
+		{"too few scores of the first", none, lengths, scorer.ErrScores},
+		{"too few of the second", lengths, none, scorer.ErrScores},
 	} {
 		if scores, err := scorer.NewCascade(tc.first, tc.second, 1).Score(t.Context(), "q", []string{"a", "b"}); !errors.Is(err, tc.want) || scores != nil {
 			t.Errorf("%s: got %v, %v, want %v", tc.name, scores, err, tc.want)

@@ -92,8 +92,10 @@ func TestWhatWasNotScoredInTimeStandsBelowInItsOwnOrder(t *testing.T) {
 		want   []rerank.Ranked
 	}{
 		{"some", []float32{0, 1, 0, 3}, []bool{false, true, false, true}, nil, []rerank.Ranked{
-			{Index: 3, Passage: 3, Logit: 3, Score: 4}, {Index: 1, Passage: 1, Logit: 1, Score: 2},
-			{Index: 0, Score: 2 * 2 / 3.}, {Index: 2, Passage: 2, Score: 2 / 3.},
+			{Index: 3, Passage: 3, Logit: 3, Score: 4},
+			{Index: 1, Passage: 1, Logit: 1, Score: 2},
+			{Index: 0, Score: 2 * 2 / 3.},
+			{Index: 2, Passage: 2, Score: 2 / 3.},
 		}},
 		{"in the order of a cascade's first step", []float32{0.5, 1, 0.7}, []bool{false, true, false}, nil, []rerank.Ranked{
 			{Index: 1, Passage: 1, Logit: 1, Score: 2}, {Index: 2, Passage: 2, Score: 2 * 2 / 3.}, {Index: 0, Score: 2 / 3.},
