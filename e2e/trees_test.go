@@ -195,3 +195,108 @@ func TestFailuresOfARerankerInATree(t *testing.T) {
 		}
 	})
 }
+
+// A fusion of one list with itself alone changes nothing about which documents a
+// reranker gets. It makes the search a tree, which must have the same answer.
+func TestATreeGivesTheAnswerOfThePlainReranker(t *testing.T) {
+	itemIndex(t)
+	p := startProxy(t, nil)
+	compared := 0
+	for _, f := range append(append(pages(), parts()...), values()...) {
+		if f.pack || f.method != "" || strings.Contains(f.child, `"rescorer"`) {
+			continue
+		}
+		t.Run(f.name, func(t *testing.T) {
+			path := "/e2e-items/_search"
+			if f.path != "" {
+				path = f.path
+			}
+			if f.query != "" {
+				path += "?" + f.query
+			}
+			tree := f
+			if tree.child == "" {
+				tree.child = all
+			}
+			tree.child = `{"rrf":{"rank_window_size":1000,"retrievers":[` + tree.child + `]}}`
+			plain, treed := send(t, http.MethodPost, p.url+path, f.body()), send(t, http.MethodPost, p.url+path, tree.body())
+			if plain.Status != http.StatusOK || treed.Status != http.StatusOK {
+				t.Fatalf("%s\nplain: %s\nas a tree: %s", tree.body(), plain, treed)
+			}
+			if d := cmp.Diff(visible(t, plain.Body), visible(t, treed.Body)); d != "" {
+				t.Errorf("%s\nplain (-) and as a tree (+):\n%s", tree.body(), d)
+			}
+		})
+		compared++
+	}
+	if compared < 50 {
+		t.Errorf("%d searches compared, want at least 50", compared)
+	}
+}
+
+func TestTreesInOtherFormsOfASearch(t *testing.T) {
+	itemIndex(t)
+	p := startProxy(t, func(c *configs.Config) { c.Rerank.FusionAlone = true })
+	tree := `"retriever":{"rrf":{"retrievers":[` + scoring(all, "") + `,` + upwards + `]}},"_source":false`
+	want := strings.Fields("b a e c d")
+	t.Run("in a multi search", func(t *testing.T) {
+		lines := `{"index":"e2e-items"}` + "\n{" + tree + "}\n" + `{"index":"e2e-items"}` + "\n" + `{"query":{"match_all":{}},"size":1}` + "\n"
+		a := send(t, http.MethodPost, p.url+"/_msearch", lines, "Content-Type", "application/x-ndjson")
+		got := decode[struct{ Responses []found }](t, a.Body)
+		if len(got.Responses) != 2 || len(got.Responses[1].Hits.Hits) != 1 {
+			t.Fatal(a)
+		}
+		if d := cmp.Diff(want, got.Responses[0].ids()); d != "" {
+			t.Error(d)
+		}
+	})
+	t.Run("on a point in time of the caller's", func(t *testing.T) {
+		opened := send(t, http.MethodPost, p.url+"/e2e-items/_pit?keep_alive=1m", "")
+		id := decode[struct{ ID string }](t, opened.Body).ID
+		got, a := search(t, p.url+"/_search", fmt.Sprintf(`{%s,"pit":{"id":%q}}`, tree, id))
+		if d := cmp.Diff(want, got.ids()); d != "" {
+			t.Error(d)
+		}
+		if !strings.Contains(string(a.Body), `"pit_id":"`) {
+			t.Errorf("the point in time is not named in the answer: %s", a)
+		}
+		closed := send(t, http.MethodDelete, p.url+"/_pit", fmt.Sprintf(`{"id":%q}`, id))
+		if !strings.Contains(string(closed.Body), `"num_freed":1`) {
+			t.Errorf("it was closed before: %s", closed)
+		}
+	})
+	t.Run("over several indices by an alias", func(t *testing.T) {
+		got, _ := search(t, p.url+"/e2e-fruit/_search", `{"retriever":{"linear":{"retrievers":[{"retriever":`+scoring(all, "")+`},{"retriever":`+apple+`,"weight":0}]}}}`)
+		if d := cmp.Diff(strings.Fields("b e a c d o"), got.ids()); d != "" {
+			t.Error(d)
+		}
+	})
+	t.Run("without a reranker, where that is switched on", func(t *testing.T) {
+		got, _ := search(t, p.url+"/e2e-items/_search", `{"retriever":{"rrf":{"retrievers":[`+byNumber+`,`+upwards+`,`+byNumber+`],"rank_constant":1}}}`)
+		// 1/2 + 1/6 + 1/2, 1/3 + 1/5 + 1/3, …
+		if want := "e=1.1666667 d=0.8666667 a=0.8333334 c=0.75 b=0.73333335"; got.list(t) != want {
+			t.Errorf("got %s, want %s", got.list(t), want)
+		}
+	})
+}
+
+func TestFusionsAreLeftToTheClusterWhereConfigured(t *testing.T) {
+	itemIndex(t)
+	r := startRelay(t, cluster(t).URL)
+	p := startProxyAt(t, r.url(), func(c *configs.Config) { c.Rerank.Fusion = configs.FusionCluster })
+	for _, tc := range []struct {
+		name, retriever, asked string
+	}{
+		{"below a reranker", scoring(`{"rrf":{"retrievers":[`+all+`,`+upwards+`]}}`, ""), "POST /e2e-items/_search"},
+		{"alone", `{"rrf":{"retrievers":[` + all + `,` + upwards + `]}}`, "POST /e2e-items/_search"},
+		{"above a reranker, where the cluster can't", `{"rrf":{"retrievers":[` + scoring(all, "") + `]}}`, "POST /e2e-items/_pit"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r.take()
+			send(t, http.MethodPost, p.url+"/e2e-items/_search", `{"retriever":`+tc.retriever+`}`)
+			if seen := r.requests(t); len(seen) == 0 || !strings.HasPrefix(seen[0], tc.asked) {
+				t.Errorf("the cluster was asked %v, want %s first", seen, tc.asked)
+			}
+		})
+	}
+}

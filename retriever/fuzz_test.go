@@ -111,3 +111,59 @@ func FuzzSplice(f *testing.F) {
 		}
 	})
 }
+
+// giveUp is a model that fails, and a cluster that answers with what it is given.
+type giveUp struct{ answer []byte }
+
+func (giveUp) Rerank(_ *retriever.Search, texts []string) ([]retriever.Ranked, bool, error) {
+	if len(texts)%2 == 1 {
+		return nil, true, nil
+	}
+	ranked := make([]retriever.Ranked, len(texts))
+	for i := range ranked {
+		ranked[i] = retriever.Ranked{Text: i, Score: float32(i)}
+	}
+	return ranked, false, nil
+}
+
+func (g giveUp) Search(url.Values, []byte) ([]byte, error) { return g.answer, nil }
+
+// Whatever the cluster answers to the searches of a tree, reading it and ranking
+// by it does not panic, and what is written is JSON.
+func FuzzTree(f *testing.F) {
+	one := `{"pit_id":"P","hits":{"hits":[{"_index":"i","_id":"a","_score":2.5,"sort":[2.5,7],"fields":{"text":["x"]},"_explanation":{}}]},"status":200}`
+	failed := `{"error":{"root_cause":[],"type":"x","caused_by":{}},"status":503}`
+	for _, answer := range []string{one, failed, `{"hits":{}}`, `{"pit_id":"P","hits":{"hits":[{"_index":"i","_id":1}]}}`} {
+		f.Add([]byte(`{"responses":[`+answer+`,`+one+`]}`), []byte(one))
+	}
+	body := `{"retriever": {"pinned": {"ids": ["a"], "retriever": {"rescorer": {"rescore": {}, "retriever": {"linear": {"retrievers": [{"retriever": ` +
+		inside(matchAll, "") + `, "normalizer": "l2_norm"}]}}}}}}, "explain": true}`
+	f.Fuzz(func(t *testing.T, leaves, answer []byte) {
+		s, err := parse(t, body, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := s.Tree().Read(leaves)
+		if bad, ok := errors.AsType[*retriever.RequestError](err); ok && json.Valid(leaves) && !json.Valid(bad.Body()) {
+			t.Fatalf("error body %s", bad.Body())
+		}
+		if err != nil {
+			return
+		}
+		standing, err := found.Evaluate(giveUp{answer})
+		if err != nil {
+			if !errors.Is(err, retriever.ErrAnswer) {
+				t.Fatalf("error of no known kind: %v", err)
+			}
+			return
+		}
+		if _, final := standing.FinalSearch(); json.Valid(leaves) && !json.Valid(final) {
+			t.Fatalf("answer %s\ngave %s", leaves, final)
+		}
+		out, err := standing.Finish(answer, 0)
+		if err == nil && json.Valid(leaves) && json.Valid(answer) && !json.Valid(out) {
+			t.Fatalf("answer %s\nbecame %s", answer, out)
+		}
+		s.Tree().Refusal(answer)
+	})
+}

@@ -3,6 +3,7 @@ package retriever
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -171,6 +172,15 @@ func (s *Search) rankedQuery(r ranking) []byte {
 	return append(b, `],"minimum_should_match":1}}`...)
 }
 
+// boost is the score that a query can give which is nearest to one: sums over
+// pinned documents may be beyond what a float32 holds.
+func boost(score float32) float32 {
+	if math.IsNaN(float64(score)) {
+		return 0
+	}
+	return min(max(score, 0), math.MaxFloat32)
+}
+
 // appendRanked appends one clause for each run of documents of one index that
 // share a score.
 func appendRanked(b []byte, list []scored) []byte {
@@ -180,7 +190,7 @@ func appendRanked(b []byte, list []scored) []byte {
 			b = append(b, ',')
 		}
 		b = fmt.Appendf(b, `{"constant_score":{"boost":%s,"filter":{"bool":{"filter":[{"term":{"_index":%s}},{"ids":{"values":[%s`,
-			formatScore(first.score), first.index, first.id)
+			formatScore(boost(first.score)), first.index, first.id)
 		j := i + 1
 		for ; j < len(list) && list[j].score == first.score && bytes.Equal(list[j].index, first.index); j++ {
 			b = append(b, ',')
