@@ -26,6 +26,21 @@ type refused struct{ res *http.Response }
 
 func (e *refused) Error() string { return "upstream answered " + e.res.Status }
 
+// hold reads the answer into memory, as far as refusalLimit, so that it can be
+// relayed after the request it answers has ended.
+func (e *refused) hold() {
+	source := e.res.Body
+	body, err := readAtMost(source, e.res.ContentLength, refusalLimit)
+	var again io.Reader = bytes.NewReader(body)
+	if err != nil || len(body) == refusalLimit {
+		again = io.MultiReader(again, source) // relayed as far as it goes
+	}
+	e.res.Body = struct {
+		io.Reader
+		io.Closer
+	}{again, source}
+}
+
 // ask sends a request of our own in the place of the caller's, with the caller's
 // headers, and holds the answer. The answer is uncompressed, for none was
 // offered. An answer that is no success is a *refused error.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -119,15 +118,12 @@ func TestRerankerWhereItCannotBeReachedIsRefusedByName(t *testing.T) {
 	var body []byte
 	b := start(t, []string{cluster(t, whole(t, &got, &body)).URL}, nil)
 	for _, tc := range []struct{ name, method, path, contentType, encoding, body, want string }{
-		{"template", "POST", "/docs/_search/template", "application/json", "", `{"source":` + rerankBody + `}`, "[_search/template]"},
-		{"msearch template", "POST", "/_msearch/template", "application/x-ndjson", "", "{}\n" + rerankBody, "[_msearch/template]"},
-		{"template in a string", "POST", "/_search/template", "application/json", "", `{"source":` + strconv.Quote(rerankBody) + `}`, "[_search/template]"},
-		{"async search", "POST", "/docs/_async_search?keep_alive=1m", "application/json", "", rerankBody, "[_async_search]"},
 		{"YAML", "POST", "/docs/_search", "application/yaml", "", "retriever: {text_similarity_reranker: {}}", "[application/yaml]"},
 		{"CBOR", "POST", "/docs/_search", "application/vnd.elasticsearch+cbor;compatible-with=8", "", "\xa1\x78\x18text_similarity_reranker\xa0", "cbor"},
 		{"Smile", "GET", "/docs/_search", "application/smile", "", ":)\n\x00text_similarity_reranker", "smile"},
-		{"source parameter", "GET", "/docs/_search?source_content_type=application/json&source=" + url.QueryEscape(rerankBody), "", "", "", "[source]"},
-		{"source of an msearch", "GET", "/_msearch?source=" + url.QueryEscape(rerankBody), "", "", "", "[_msearch]"},
+		{"YAML in the URL", "GET", "/docs/_search?source_content_type=application/yaml&source=" + url.QueryEscape("retriever: {text_similarity_reranker: {}}"), "", "", "", "[application/yaml]"},
+		{"CBOR of a multi search", "POST", "/_msearch", "application/cbor", "", "\xa1\x78\x18text_similarity_reranker\xa0", "cbor"},
+		{"a kept result", "POST", "/docs/_async_search?keep_on_completion=true", "application/json", "", rerankBody, "[keep_on_completion]"},
 		{"answer as YAML", "POST", "/docs/_search?format=yaml", "application/json", "", rerankBody, "[format]"},
 		{"malformed parameters", "POST", "/docs/_search?x=%zz", "application/json", "", rerankBody, "URL parameters"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -26,28 +27,23 @@ const multiAtOnce = 4
 // search's request fails the whole, as in Elasticsearch; a failure of its
 // execution stays in its place. Multi searches without a reranker pass through.
 func (p *Proxy) multiSearch(w http.ResponseWriter, r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody || opaque(r.Header) || kindOfMedia(multiType(r.Header)) != mediaText {
-		p.unsupported("_msearch")(w, r)
+	q, ok := p.inquire(w, r, true)
+	if !ok {
 		return
 	}
-	body, err := hold(r, p.o.BodyLimit)
-	switch {
-	case err != nil:
-		p.fail(w, r, err)
-	case body.over:
-		p.passUnlessNamed(w, r, body, &nameWatch{find: &nameFinder{}, named: tooLarge(p.o.BodyLimit)})
-	case !body.whole || !p.o.Retriever.MayHold(body.text):
-		p.pass(w, body.replay(r, nil))
-	default:
-		p.splitMulti(w, r, body)
+	if !p.o.Retriever.MayHold(q.body) {
+		q.pass(w)
+		return
 	}
+	p.splitMulti(w, q, nil)
 }
 
 // multiType is the type of a multi search's body as that of one search: clients
 // send lines of JSON under either name.
-func multiType(h http.Header) string {
-	return strings.Replace(h.Get("Content-Type"), "x-ndjson", "json", 1)
-}
+func multiType(h http.Header) string { return jsonLines(h.Get("Content-Type")) }
+
+// jsonLines is the type of lines of JSON as that of one of them.
+func jsonLines(contentType string) string { return strings.Replace(contentType, "x-ndjson", "json", 1) }
 
 // multi is one search of a multi search.
 type multi struct {
@@ -58,88 +54,146 @@ type multi struct {
 	answer []byte // as it stands in the final answer
 }
 
-func (p *Proxy) splitMulti(w http.ResponseWriter, r *http.Request, body held) {
+// reader makes the JSON of a search out of a line that may stand for one. nil:
+// the line is it. errNotRendered leaves the search to the cluster.
+type reader func(ctx context.Context, line []byte) ([]byte, error)
+
+func (p *Proxy) splitMulti(w http.ResponseWriter, q inquiry, read reader) {
 	start := time.Now()
-	query, malformed := url.ParseQuery(r.URL.RawQuery)
-	searches, ours, err := p.parseMulti(body.text, chi.URLParam(r, "index"), query)
+	query, malformed := url.ParseQuery(q.r.URL.RawQuery)
+	searches, ours, err := p.parseMulti(q, query, read)
 	if err == nil && ours > 0 {
 		_, err = retriever.Formatted(nil, query)
 	}
 	switch {
 	case err == nil && ours > 0 && malformed != nil:
-		p.fail(w, r, retriever.BadRequest("illegal_argument_exception", "malformed URL parameters"))
+		p.fail(w, q.r, retriever.BadRequest("illegal_argument_exception", "malformed URL parameters"))
 		return
 	case err != nil:
-		p.fail(w, r, err)
+		p.fail(w, q.r, err)
 		return
 	case ours == 0:
-		p.pass(w, body.replay(r, nil))
+		q.pass(w)
 		return
 	}
-	group, ctx := errgroup.WithContext(r.Context())
+	err = p.runMulti(q.r, query, searches)
+	if err == nil && read != nil && p.takeBack(q, query, read, searches) > 0 {
+		err = p.runMulti(q.r, query, searches)
+	}
+	if err != nil {
+		p.failUpstream(w, q.r, err)
+		return
+	}
+	p.answerMulti(w, q.r, query, searches, start)
+}
+
+// runMulti has every search answered that has no answer yet. The first error ends
+// the others.
+func (p *Proxy) runMulti(r *http.Request, query url.Values, searches []multi) error {
+	// The group's own context would carry the error, and with it an answer of the
+	// cluster to be relayed once, into the searches that it ends.
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	var failed error
+	var once sync.Once
+	var group errgroup.Group
 	group.SetLimit(multiAtOnce)
+	run := func(search func() error) {
+		group.Go(func() error {
+			if err := search(); err != nil {
+				once.Do(func() { failed = err })
+				cancel()
+			}
+			return nil
+		})
+	}
 	var plain []*multi
 	for i := range searches {
-		if searches[i].search == nil {
-			plain = append(plain, &searches[i])
+		if s := &searches[i]; s.search == nil && s.answer == nil {
+			plain = append(plain, s)
 		}
 	}
 	if len(plain) > 0 {
-		group.Go(func() error { return p.plainSearches(ctx, r, query, plain) })
+		run(func() error { return p.plainSearches(ctx, r, query, plain) })
 	}
 	for i := range searches {
-		if s := &searches[i]; s.search != nil {
-			group.Go(func() error { return p.oneOfMulti(ctx, r, s) })
+		if s := &searches[i]; s.search != nil && s.answer == nil {
+			run(func() error { return p.oneOfMulti(ctx, r, s) })
 		}
 	}
-	if err := group.Wait(); err != nil {
-		p.failUpstream(w, r, err)
-		return
-	}
-	p.answerMulti(w, r, query, searches, start)
+	_ = group.Wait() // no search of it returns an error
+	return failed
 }
 
 // parseMulti reads every search; ours is how many of them hold a reranker.
-func (p *Proxy) parseMulti(body []byte, path string, query url.Values) (searches []multi, ours int, err error) {
-	items, err := retriever.SplitMulti(body)
+func (p *Proxy) parseMulti(q inquiry, query url.Values, read reader) (searches []multi, ours int, err error) {
+	items, err := retriever.SplitMulti(q.body)
 	if err != nil {
-		if !(&nameFinder{}).feed(body) {
+		if !(&nameFinder{}).feed(q.body) {
 			err = nil // no reranker is in it: what is wrong with it is the cluster's to say
 		}
 		return nil, 0, err
 	}
-	if decoded, err := url.PathUnescape(path); err == nil {
-		path = decoded
-	}
 	searches = make([]multi, len(items))
 	for i, item := range items {
-		searches[i].item = item
+		s := &searches[i]
+		s.item = item
 		if !p.o.Retriever.MayHold(item.Body) {
 			continue
 		}
-		index, own, err := item.Target()
-		if err != nil {
+		if err := p.parseItem(q.r, s, query, read); err != nil {
 			return nil, 0, err
 		}
-		if index == "" {
-			index = path
+		if s.search != nil || s.answer != nil {
+			ours++
 		}
-		for _, name := range []string{"typed_keys", "rest_total_hits_as_int", "human", "error_trace", "search_type", "ccs_minimize_roundtrips"} {
-			if query.Has(name) && !own.Has(name) {
-				own[name] = query[name]
-			}
-		}
-		s, err := retriever.Parse(retriever.Request{Body: item.Body, Query: own, Indexed: index != ""}, p.o.Retriever)
-		switch {
-		case errors.Is(err, retriever.ErrNotOurs):
-			continue
-		case err != nil:
-			return nil, 0, err
-		}
-		searches[i].search, searches[i].index, searches[i].query = s, index, own
-		ours++
 	}
 	return searches, ours, nil
+}
+
+// sharedParameters are those of a multi search's URL that its searches inherit.
+var sharedParameters = []string{"typed_keys", "rest_total_hits_as_int", "human", "error_trace", "search_type", "ccs_minimize_roundtrips"}
+
+// parseItem reads one search of the multi search r. A search without a reranker
+// stays the cluster's. A fault in what a template gives is that search's own
+// answer.
+func (p *Proxy) parseItem(r *http.Request, s *multi, query url.Values, read reader) error {
+	index, own, err := s.item.Target()
+	if err != nil {
+		return err
+	}
+	if index == "" {
+		index = chi.URLParam(r, "index")
+		if decoded, err := url.PathUnescape(index); err == nil {
+			index = decoded
+		}
+	}
+	for _, name := range sharedParameters {
+		if query.Has(name) && !own.Has(name) {
+			own[name] = query[name]
+		}
+	}
+	body := s.item.Body
+	if read != nil {
+		if body, err = read(r.Context(), body); errors.Is(err, errNotRendered) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	search, err := retriever.Parse(retriever.Request{Body: body, Query: own, Indexed: index != ""}, p.o.Retriever)
+	fault, faulty := errors.AsType[*retriever.RequestError](err)
+	switch {
+	case errors.Is(err, retriever.ErrNotOurs):
+		return nil
+	case faulty && read != nil:
+		s.answer = fault.Body()
+		return nil
+	case err != nil:
+		return err
+	}
+	s.search, s.index, s.query = search, index, own
+	return nil
 }
 
 // oneOfMulti answers one search as if it had come alone, with its own log line
@@ -196,6 +250,9 @@ func (p *Proxy) plainSearches(ctx context.Context, r *http.Request, query url.Va
 	}
 	target := &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, Opaque: rawPath(r), RawQuery: rest.Encode()}
 	answer, _, err := p.ask(ctx, r, r.Method, target, body.Bytes())
+	if no, ok := errors.AsType[*refused](err); ok {
+		no.hold() // ctx ends with the first error
+	}
 	if err != nil {
 		return err
 	}

@@ -183,3 +183,25 @@ func TestClientLeavingAMultiSearchEndsItsSearches(t *testing.T) {
 	wait(t, ended, "work to end")
 	b.logs.waitFor(t, map[string]any{"msg": "search", "outcome": OutcomeClientGone})
 }
+
+// The cluster's refusal of the plain searches ends the whole, and is relayed to
+// its last byte although the other searches are given up.
+func TestARefusalOfThePlainSearchesIsRelayedWhole(t *testing.T) {
+	refusal := `{"error":"` + strings.Repeat("x", 100<<10) + `"}`
+	node := cluster(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if strings.HasSuffix(r.URL.Path, "_msearch") {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, refusal)
+			return
+		}
+		_, _ = io.WriteString(w, firstStageAnswer)
+	})
+	b := start(t, []string{node.URL}, nil)
+	for range 20 {
+		a := send(t, http.MethodPost, b.url+"/_msearch", "{}\n{}\n{\"index\":\"docs\"}\n"+rerankBody+"\n", "Content-Type", "application/x-ndjson")
+		if a.Status != 400 || string(a.Body) != refusal {
+			t.Fatalf("status %d, %d bytes", a.Status, len(a.Body))
+		}
+	}
+}

@@ -13,21 +13,22 @@ import (
 	"github.com/rerankd/rerankd/retriever"
 )
 
-// byRule reranks an ordinary search that a rule applies to. r is without what
+// byRule reranks an ordinary search that a rule applies to. It is without what
 // asked for it. A search whose hits can't be reordered is passed on, and so is
 // one that the cluster refuses in the form that reranking needs: the answer is
 // then that to the caller's own form.
-func (p *Proxy) byRule(w http.ResponseWriter, r *http.Request, body held, rule *ruled) {
+func (p *Proxy) byRule(w http.ResponseWriter, q inquiry) {
+	r, rule := q.r, q.rule
 	start := time.Now()
 	query, malformed := url.ParseQuery(r.URL.RawQuery)
 	if malformed != nil || !wantsJSON(strings.Join(r.Header["Accept"], ",")) {
-		p.pass(w, body.replay(r, nil))
+		q.pass(w)
 		return
 	}
-	s, err := retriever.ParsePlain(retriever.Request{Body: body.text, Query: query},
+	s, err := retriever.ParsePlain(retriever.Request{Body: q.body, Query: query},
 		retriever.PlainOptions{Field: rule.Field, Window: rule.Window, Query: rule.query, FromBody: rule.FromBody})
 	if err != nil {
-		p.pass(w, body.replay(r, nil))
+		q.pass(w)
 		return
 	}
 	rec := of(w)
@@ -42,7 +43,7 @@ func (p *Proxy) byRule(w http.ResponseWriter, r *http.Request, body held, rule *
 	if no, ok := errors.AsType[*refused](err); ok {
 		_ = no.res.Body.Close() // of a search that the caller has not sent
 		rec.route = RoutePassthrough
-		p.pass(w, body.replay(r, nil))
+		q.pass(w)
 		return
 	}
 	if err != nil {

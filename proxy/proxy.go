@@ -51,9 +51,9 @@ func (p *Proxy) routes() http.Handler {
 	}
 	route("_search", p.search)
 	route("_msearch", p.multiSearch)
-	for _, tail := range []string{"_search/template", "_msearch/template", "_async_search"} {
-		route(tail, p.unsupported(tail))
-	}
+	route(templateTail, p.searchTemplate)
+	route(asyncTail, p.asyncSearch)
+	route("_msearch/template", p.multiTemplate)
 	return r
 }
 

@@ -170,6 +170,9 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, header http.Heade
 	rec := of(w)
 	h := w.Header()
 	copyAnswerHeader(h, header)
+	if rec.wrap != nil {
+		body = rec.wrap(body)
+	}
 	if len(body) >= compressFrom && acceptsGzip(r.Header) {
 		body = compress(body)
 		h.Set("Content-Encoding", "gzip")

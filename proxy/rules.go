@@ -66,9 +66,7 @@ func (p *Proxy) ruleOf(r *http.Request) (*ruled, *http.Request) {
 		if rule.FromRequest {
 			found.query = text
 		}
-		bare := r.WithContext(r.Context())
-		bare.URL = withoutOwnParams(r.URL)
-		return found, bare
+		return found, withoutParams(r, wishParam, queryParam)
 	}
 	return nil, r
 }
@@ -133,18 +131,15 @@ func (p *Proxy) dropOwnHeaders(h http.Header) {
 	}
 }
 
-// withoutOwnParams is u without the parameters meant for this program. The others
-// stay in their spelling.
-func withoutOwnParams(u *url.URL) *url.URL {
-	bare := *u
-	parts := strings.Split(u.RawQuery, "&")
-	parts = slices.DeleteFunc(parts, func(part string) bool {
+// cutParams is a query without the parameters of some names. The others stay in
+// their spelling.
+func cutParams(rawQuery string, names []string) string {
+	parts := slices.DeleteFunc(strings.Split(rawQuery, "&"), func(part string) bool {
 		name, _, _ := strings.Cut(part, "=")
 		name, err := url.QueryUnescape(name)
-		return err == nil && (name == wishParam || name == queryParam)
+		return err == nil && slices.Contains(names, name)
 	})
-	bare.RawQuery = strings.Join(parts, "&")
-	return &bare
+	return strings.Join(parts, "&")
 }
 
 func first(a, b string) string {

@@ -18,11 +18,17 @@ type recorder struct {
 	gone    bool  // a write failed: nobody reads any more
 	broken  bool  // the answer ends in the middle
 	summary summary
+	wrap    func(answer []byte) []byte // what the answer is given in; nil: as it is
 }
 
 // of finds the recorder that ServeHTTP put in front. Handlers of this package
-// are reached through it alone.
-func of(w http.ResponseWriter) *recorder { return w.(*recorder) }
+// are reached through it alone, or through a tentative answer over it.
+func of(w http.ResponseWriter) *recorder {
+	if t, ok := w.(*tentative); ok {
+		return t.rec
+	}
+	return w.(*recorder)
+}
 
 // WriteHeader sends the header. An answer without a Content-Type stays without:
 // net/http would guess one from the body. The cluster's 100 is left to net/http,
