@@ -1,14 +1,9 @@
 package chunking
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
-
-// ErrSeparatorReads reports a separator that would read its text too often. The
-// text of the error names it.
-var ErrSeparatorReads = errors.New("has exceeded the character read limit")
 
 // InvalidError reports settings that hold values which they may not hold, all of
 // them: Elasticsearch's validation_exception.
@@ -28,3 +23,11 @@ func (e *InvalidError) Error() string {
 type ArgumentError string
 
 func (e ArgumentError) Error() string { return string(e) }
+
+// ReadsError reports a separator that would read its text too often, in
+// Elasticsearch's words.
+type ReadsError struct{ Separator string }
+
+func (e *ReadsError) Error() string {
+	return "Chunk separator regex [" + e.Separator + "] has exceeded the character read limit"
+}

@@ -2,7 +2,6 @@ package chunking
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"regexp"
 	"regexp/syntax"
@@ -73,7 +72,7 @@ func (e *expression) starts(text string, steps *int) ([]int, error) {
 		}
 	}
 	if in.left <= 0 {
-		return nil, fmt.Errorf("chunk separator regex [%s] %w", e.text, ErrSeparatorReads)
+		return nil, &ReadsError{Separator: e.text}
 	}
 	return list, nil
 }

@@ -25,7 +25,7 @@ func (r Range) Of(text string) string { return text[r.Start:r.End] }
 // does with the strategy word.
 //
 // A text of more than MaxText bytes is ErrTextTooLong, and one that a separator
-// of the caller's takes too long to search is ErrSeparatorReads. Work is linear
+// of the caller's takes too long to search is a *ReadsError. Work is linear
 // in the text, for each separator.
 func (s Settings) Split(text string) ([]Range, error) {
 	if len(text) > MaxText {

@@ -120,8 +120,9 @@ func TestHostileTextsTakeLinearTime(t *testing.T) {
 func TestASeparatorThatReadsItsTextTooOftenIsRefused(t *testing.T) {
 	text := strings.Repeat("a ", 50_000)
 	_, err := parse(t, `{"strategy":"recursive","max_chunk_size":10,"separators":["(?s)a.*b|a"]}`).Split(text)
-	if !errors.Is(err, chunking.ErrSeparatorReads) || !strings.HasPrefix(err.Error(), "chunk separator regex [(?s)a.*b|a] has exceeded the character read limit") {
-		t.Errorf("got %v, want ErrSeparatorReads", err)
+	reads, ok := errors.AsType[*chunking.ReadsError](err)
+	if want := "Chunk separator regex [(?s)a.*b|a] has exceeded the character read limit"; !ok || reads.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

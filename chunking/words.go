@@ -105,7 +105,31 @@ func isWord(segment string) bool {
 
 // lettered tells letters and digits, circled ones and Roman numerals among them.
 func lettered(c rune) bool {
-	return unicode.IsLetter(c) || unicode.In(c, unicode.Nd, unicode.Nl) || unicode.Is(unicode.Other_Alphabetic, c) && !unicode.IsMark(c)
+	return unicode.IsLetter(c) || unicode.In(c, unicode.Nd, unicode.Nl, letterlike) || unicode.Is(unicode.Other_Alphabetic, c) && !unicode.IsMark(c)
+}
+
+// letterlike are characters of other categories that Unicode's word rules take for
+// letters or digits.
+var letterlike = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{Lo: 0x02c2, Hi: 0x02c5, Stride: 1}, // modifiers
+		{Lo: 0x02d2, Hi: 0x02d7, Stride: 1},
+		{Lo: 0x02de, Hi: 0x02df, Stride: 1},
+		{Lo: 0x02e5, Hi: 0x02eb, Stride: 1},
+		{Lo: 0x02ed, Hi: 0x02ed, Stride: 1},
+		{Lo: 0x02ef, Hi: 0x02ff, Stride: 1},
+		{Lo: 0x055a, Hi: 0x055c, Stride: 1}, // Armenian
+		{Lo: 0x055e, Hi: 0x055e, Stride: 1},
+		{Lo: 0x058a, Hi: 0x058a, Stride: 1},
+		{Lo: 0x05f3, Hi: 0x05f3, Stride: 1}, // Hebrew
+		{Lo: 0x0600, Hi: 0x0605, Stride: 1}, // Arabic number signs
+		{Lo: 0x066b, Hi: 0x066b, Stride: 1},
+		{Lo: 0x06dd, Hi: 0x06dd, Stride: 1},
+		{Lo: 0x309b, Hi: 0x309c, Stride: 1}, // kana
+		{Lo: 0x30a0, Hi: 0x30a0, Stride: 1},
+		{Lo: 0x32d0, Hi: 0x32fe, Stride: 1},
+		{Lo: 0x3300, Hi: 0x3357, Stride: 1},
+	},
 }
 
 // boundaries are the places between the segments of a text.

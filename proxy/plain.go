@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rerankd/rerankd/internal/rerank"
 	"github.com/rerankd/rerankd/retriever"
+	"github.com/rerankd/rerankd/scorer"
 )
 
 // byRule reranks an ordinary search that a rule applies to. It is without what
@@ -94,5 +96,7 @@ func (p *Proxy) scorePlain(r *http.Request, s *retriever.Plain, page *retriever.
 	if !ok {
 		return nil, newError(http.StatusNotFound, "resource_not_found_exception", "Inference endpoint not found [%s]", rule.Endpoint)
 	}
-	return p.score(r, endpoint, rerank.Request{Query: s.Query, Passages: texts}, sum)
+	ctx, cancel := context.WithTimeout(scorer.WithStats(r.Context(), &sum.scoring), sum.limit)
+	defer cancel()
+	return p.score(ctx, endpoint, rerank.Request{Query: s.Query, Passages: texts}, sum)
 }

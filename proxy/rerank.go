@@ -97,16 +97,39 @@ func (p *Proxy) order(r *http.Request, s *retriever.Search, texts []string, sum 
 	if s.Query == "" {
 		return nil, s.EmptyQuery()
 	}
-	return p.score(r, endpoint, rerank.Request{Query: s.Query, Passages: texts, MinScore: s.MinScore}, sum)
-}
-
-// score has a scorer order texts, in the time that the rerank step may take. When
-// that ends with some of the texts scored, the order of all, which is then not nil,
-// comes with the error.
-func (p *Proxy) score(r *http.Request, endpoint scorer.Scorer, q rerank.Request, sum *summary) ([]retriever.Ranked, error) {
-	sum.passages += len(q.Passages)
 	ctx, cancel := context.WithTimeout(scorer.WithStats(r.Context(), &sum.scoring), sum.limit)
 	defer cancel()
+	choice, err := rerank.Choose(ctx, texts, chooser(s))
+	if err != nil {
+		return nil, choiceError(s, err)
+	}
+	return p.score(ctx, endpoint, rerank.Request{Query: s.Query, Passages: choice.Passages, Of: choice.Of, MinScore: s.MinScore}, sum)
+}
+
+// chooser chooses the passages that documents are rated by, nil for their texts as
+// they are.
+func chooser(s *retriever.Search) rerank.Chooser {
+	if s.Chunks == nil {
+		return nil
+	}
+	return rerank.Best(s.Query, s.Chunks.Settings, s.Chunks.Size)
+}
+
+// choiceError is the failure to choose passages: the client's fault, whose settings
+// can't be followed, or the end of the time.
+func choiceError(s *retriever.Search, err error) error {
+	var choice *rerank.ChoiceError
+	if !errors.As(err, &choice) {
+		return fmt.Errorf("rerank: %w", err)
+	}
+	return s.RerankFailure(http.StatusBadRequest, &retriever.Cause{Type: "illegal_argument_exception", Reason: choice.Error()})
+}
+
+// score has a scorer order documents, in the time of the context. When that ends
+// with some of the passages scored, the order of all, which is then not nil, comes
+// with the error.
+func (p *Proxy) score(ctx context.Context, endpoint scorer.Scorer, q rerank.Request, sum *summary) ([]retriever.Ranked, error) {
+	sum.passages += len(q.Passages)
 	ranking, err := rerank.Rank(ctx, endpoint, q)
 	if err == nil {
 		err = ranking.Cut

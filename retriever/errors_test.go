@@ -101,7 +101,6 @@ func TestWhatCannotBeAnsweredRightIsRefusedByName(t *testing.T) {
 		{"[slice] beside", beside(matchAll, `"slice": {"id": 0, "max": 2}`), ""},
 		{"[format] beside", reranker(matchAll, ""), "format=yaml"},
 		{"[source] beside", reranker(matchAll, ""), "source={}"},
-		{"[chunk_rescorer] in", reranker(matchAll, `, "chunk_rescorer": {}`), ""},
 		{"[collapse] in", reranker(`{"rule": {"retriever": {"standard": {"collapse": {"field": "x"}}}}}`, ""), ""},
 		{"a [rule] in one tree", `{"retriever": {"rrf": {"retrievers": [` + inside(matchAll, "") + `, {"rule": {}}]}}}`, ""},
 		{"a [diversify] in one tree", reranker(reranker(`{"diversify": {}}`, "")[len(`{"retriever": `):len(reranker(`{"diversify": {}}`, ""))-1], ""), ""},

@@ -62,6 +62,9 @@ func (s *Search) explained(score float32, detail []byte) []byte {
 	if s.child.title != s.child.name {
 		description += "[" + s.child.title + "]"
 	}
+	if s.Chunks != nil {
+		description += fmt.Sprintf("and rescoring considering only top [%d] best chunks", s.Chunks.Size)
+	}
 	return explanation(score, description, detail)
 }
 

@@ -50,6 +50,7 @@ type Search struct {
 	Window      int      // how many first-stage hits are reranked, at least 1
 	From, Size  int      // the page, cut from the reranked window
 	MinScore    *float32 // least raw logit of a hit; nil: none
+	Chunks      *Chunks  // chunk_rescorer; nil: a document is scored by its whole text
 	// Lenient is allow_rerank_failures: true and false decide what a failed
 	// rerank gives, nil leaves it to the proxy's own policy.
 	Lenient *bool
@@ -166,6 +167,9 @@ func (s *Search) parseWhole(o Options) error {
 	if err := s.validate(o, page); err != nil {
 		return err
 	}
+	if err := s.tree.checkChunks(); err != nil {
+		return err
+	}
 	if s.paths, err = filterPathOf(s.request.Query); err != nil {
 		return err
 	}
@@ -190,6 +194,9 @@ func (s *Search) parseSingle(o Options) error {
 	s.fillDefaults(o, given)
 	s.fillSize(given.window, page)
 	if err := s.validate(o, page); err != nil {
+		return err
+	}
+	if err := s.Chunks.check(); err != nil {
 		return err
 	}
 	if err := s.child.restrictions(s.request.Body); err != nil {

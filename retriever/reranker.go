@@ -73,7 +73,7 @@ func (s *Search) parseMember(r reader, m member, g *given) (err error) {
 	case "_name":
 		s.name, err = r.str(m)
 	case "chunk_rescorer":
-		err = Unsupported("[%s] in [%s]", m.name, Name)
+		s.Chunks, err = parseChunks(r, m)
 	default:
 		err = contentError(r.doc, m.key.off, nil, "[%s] unknown field [%s]%s", Name, m.name, suggest(m.name, accepted))
 	}

@@ -55,9 +55,18 @@ type Choice struct {
 	Ranges   []chunking.Range // where each passage stands in its document's text
 }
 
+// ChoiceError reports a chooser that can't choose from a text: the fault of who
+// said how it is to be cut.
+type ChoiceError struct{ Err error }
+
+func (e *ChoiceError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the chooser's own error.
+func (e *ChoiceError) Unwrap() error { return e.Err }
+
 // Choose chooses the passages of each text; without a chooser each text is one
 // passage. Of a text beyond [chunking.MaxText] bytes only so many are looked at.
-// An error is the chooser's, or that of a context that ended.
+// An error is a *ChoiceError, or that of a context that ended.
 func Choose(ctx context.Context, texts []string, by Chooser) (Choice, error) {
 	var c Choice
 	for i, text := range texts {
@@ -65,7 +74,7 @@ func Choose(ctx context.Context, texts []string, by Chooser) (Choice, error) {
 		if by != nil {
 			var err error
 			if list, err = by(clip(text)); err != nil {
-				return Choice{}, fmt.Errorf("choose passages of text %d: %w", i, err)
+				return Choice{}, fmt.Errorf("choose passages of text %d: %w", i, &ChoiceError{err})
 			}
 		}
 		if err := ctx.Err(); err != nil {
