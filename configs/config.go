@@ -32,12 +32,20 @@ type Admin struct {
 // Upstream is the cluster behind the proxy.
 type Upstream struct {
 	URLs                []string      `yaml:"urls" usage:"the cluster's nodes" limits:"1 to 64 of http(s)://host:port, without path, user or password; as a variable or flag separated by commas"`
+	Flavour             string        `yaml:"flavour" usage:"what the cluster is; auto: it is asked once" limits:"auto, elasticsearch, opensearch"`
 	CAFile              string        `yaml:"ca_file" usage:"PEM file with the certificates to trust; empty: the system's" limits:"not with upstream.insecure_skip_verify"`
 	InsecureSkipVerify  bool          `yaml:"insecure_skip_verify" usage:"accept any certificate, for trials only"`
 	DialTimeout         time.Duration `yaml:"dial_timeout" usage:"how long opening a connection to a node may take" limits:"1ms to 5m"`
 	MaxIdleConnsPerHost int           `yaml:"max_idle_conns_per_host" usage:"idle connections kept open to each node" limits:"1 to 65536"`
 	HealthInterval      time.Duration `yaml:"health_interval" usage:"time between two probes of a node" limits:"100ms to 1h"`
 }
+
+// Flavours of an [Upstream].
+const (
+	FlavourAuto          = "auto"
+	FlavourElasticsearch = "elasticsearch"
+	FlavourOpenSearch    = "opensearch"
+)
 
 // Limits bound what one request may cost.
 type Limits struct {
@@ -139,6 +147,7 @@ func Default() Config {
 		Listen: "127.0.0.1:9280",
 		Admin:  Admin{Listen: "127.0.0.1:9281"},
 		Upstream: Upstream{
+			Flavour:             FlavourAuto,
 			URLs:                []string{"http://127.0.0.1:9200"},
 			DialTimeout:         5 * time.Second,
 			MaxIdleConnsPerHost: 256,

@@ -60,7 +60,7 @@ func TestAFlagWinsOverTheEnvironmentAndTheEnvironmentOverTheFile(t *testing.T) {
 // samples holds a value for each key that is valid and not its default.
 var samples = map[string]string{
 	"listen": "0.0.0.0:1", "admin.listen": "", "admin.token": "hunter2",
-	"upstream.urls": "https://a:1,https://b:2", "upstream.ca_file": "/ca.pem", "upstream.insecure_skip_verify": "true",
+	"upstream.urls": "https://a:1,https://b:2", "upstream.flavour": "opensearch", "upstream.ca_file": "/ca.pem", "upstream.insecure_skip_verify": "true",
 	"upstream.dial_timeout": "1s", "upstream.max_idle_conns_per_host": "7", "upstream.health_interval": "1m",
 	"limits.body_bytes": "1MB", "limits.answer_bytes": "65537", "limits.window": "99",
 	"limits.header_timeout": "1500ms", "limits.idle_timeout": "1h",

@@ -57,6 +57,7 @@ func (a Admin) validate(p *problems, listen string) {
 const maxNodes = 64
 
 func (u Upstream) validate(p *problems) {
+	p.oneOf("upstream.flavour", u.Flavour, FlavourAuto, FlavourElasticsearch, FlavourOpenSearch)
 	between(p, "upstream.urls", len(u.URLs), 1, maxNodes)
 	seen := make(map[string]bool)
 	for i, raw := range u.URLs {

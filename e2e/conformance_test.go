@@ -28,6 +28,13 @@ func TestConformanceWithElasticsearch(t *testing.T) {
 	conform(t, conformance.Target{URL: c.URL, Authorization: c.Authorization, Client: client}, "Elasticsearch "+c.Version)
 }
 
+// OpenSearch knows no retrievers: what the program does with it must be told from
+// Elasticsearch by nothing but what docs/compatibility.md lists.
+func TestConformanceWithOpenSearch(t *testing.T) {
+	c := openSearch(t)
+	conform(t, conformance.Target{URL: c.URL, Authorization: c.Authorization, Client: client}, "OpenSearch "+c.Version)
+}
+
 // conform runs every case before a cluster and prints a summary.
 func conform(t *testing.T, direct conformance.Target, name string) {
 	t.Helper()

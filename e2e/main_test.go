@@ -38,8 +38,35 @@ var startCluster = sync.OnceValues(func() (*localcluster.Cluster, error) {
 	return c, err
 })
 
-// started is the cluster that startCluster has started, to be stopped.
-var started *localcluster.Cluster
+// started is the cluster that startCluster has started, to be stopped, and
+// startedOpenSearch the one of startOpenSearch.
+var started, startedOpenSearch *localcluster.Cluster
+
+// startOpenSearch starts the one OpenSearch of this package, on the first use of it.
+var startOpenSearch = sync.OnceValues(func() (*localcluster.Cluster, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), clusterLimit)
+	defer cancel()
+	c, err := localcluster.Start(ctx, localcluster.Options{Flavour: localcluster.OpenSearch, Log: os.Stderr})
+	if err == nil {
+		startedOpenSearch = c
+		fmt.Fprintf(os.Stderr, "e2e: OpenSearch %s from %s\n", c.Version, c.Source)
+	}
+	return c, err
+})
+
+// openSearch returns the OpenSearch. It comes from Maven Central alone, which a
+// machine with Docker may be without.
+func openSearch(tb testing.TB) *localcluster.Cluster {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("needs a real OpenSearch, which -short leaves out")
+	}
+	c, err := startOpenSearch()
+	if err != nil {
+		tb.Skipf("OpenSearch is NOT TESTED, none can be started here: %v", err)
+	}
+	return c
+}
 
 // cluster returns the cluster. The tests of this package prove the program on
 // the real thing, so having none is a failure.
@@ -75,6 +102,13 @@ func cleanUp() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := started.Stop(ctx); err != nil {
+			return err
+		}
+	}
+	if startedOpenSearch != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := startedOpenSearch.Stop(ctx); err != nil {
 			return err
 		}
 	}

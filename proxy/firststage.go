@@ -45,6 +45,14 @@ func (e *refused) hold() {
 // headers, and holds the answer. The answer is uncompressed, for none was
 // offered. An answer that is no success is a *refused error.
 func (p *Proxy) ask(ctx context.Context, r *http.Request, method string, target *url.URL, body []byte) ([]byte, http.Header, error) {
+	if p.o.Upstream.flavourFor(r) == FlavourOpenSearch {
+		return p.askOpenSearch(ctx, r, method, target, body)
+	}
+	return p.send(ctx, r, method, target, body)
+}
+
+// send is ask for a cluster that is spoken to as it stands.
+func (p *Proxy) send(ctx context.Context, r *http.Request, method string, target *url.URL, body []byte) ([]byte, http.Header, error) {
 	out, err := http.NewRequestWithContext(ctx, method, "", bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, fmt.Errorf("create first-stage request: %w", err)

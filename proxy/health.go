@@ -45,11 +45,28 @@ func (u *Upstream) probe(ctx context.Context, n *node, timeout time.Duration) er
 	if err := res.Body.Close(); err != nil {
 		return fmt.Errorf("close probe answer: %w", err)
 	}
+	if found := ofHeader(res.Header); found != FlavourAuto {
+		u.flavour.learn(found)
+	} else if u.flavour.get() == FlavourAuto && res.StatusCode == http.StatusOK {
+		u.probeFlavour(req.Clone(ctx))
+	}
 	switch res.StatusCode {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return fmt.Errorf("probe node: status %d", res.StatusCode)
 	}
 	return nil
+}
+
+// probeFlavour reads the root page of a node that is not signed as Elasticsearch's. If
+// that fails, the next probe tries again.
+func (u *Upstream) probeFlavour(req *http.Request) {
+	req.Method = http.MethodGet
+	res, err := u.base.RoundTrip(req)
+	if err != nil {
+		return
+	}
+	u.flavour.learn(ofRootPage(res))
+	_ = res.Body.Close() // what matters of it was read
 }
 
 // report records what was learnt of a node and logs a change.

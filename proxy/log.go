@@ -26,6 +26,7 @@ const (
 	keyStatus   = "status"
 	keyMillis   = "ms"
 	keyNode     = "node"
+	keyFlavour  = "flavour"
 	keyError    = "error"
 	keyStack    = "stack"
 	keySuffix   = "_ms" // after the name of a stage

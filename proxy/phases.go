@@ -49,7 +49,7 @@ func (x *run) firstStage(ctx context.Context) (release func(), err error) {
 		answer, x.header, err = x.search(ctx, query, body)
 	}
 	if err != nil {
-		return release, x.rewordBy(err, x.s.Refusal)
+		return release, reword(err, x.s.Refusal)
 	}
 	x.first, err = x.s.Read(answer)
 	return release, err
@@ -68,10 +68,10 @@ func (x *run) pointInTime(ctx context.Context) (id string, release func(), err e
 	return id, release, err
 }
 
-// rewordBy puts a refusal of the cluster to parse a part of the search into the
+// reword puts a refusal of the cluster to parse a part of the search into the
 // words that it has where the caller put it. Refusals of another kind stay as
 // they are.
-func (x *run) rewordBy(err error, reword func([]byte) []byte) error {
+func reword(err error, by func([]byte) []byte) error {
 	var no *refused
 	if !errors.As(err, &no) || no.res.StatusCode != http.StatusBadRequest {
 		return err
@@ -81,7 +81,7 @@ func (x *run) rewordBy(err error, reword func([]byte) []byte) error {
 	var again io.Reader = bytes.NewReader(body)
 	if readErr != nil || len(body) == refusalLimit {
 		again = io.MultiReader(again, source) // relayed as far as it goes
-	} else if worded := reword(body); !bytes.Equal(worded, body) {
+	} else if worded := by(body); !bytes.Equal(worded, body) {
 		again = bytes.NewReader(worded)
 		no.res.Header.Set("Content-Length", strconv.Itoa(len(worded)))
 	}

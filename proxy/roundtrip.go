@@ -20,7 +20,30 @@ var errUnreachable = errors.New("no answer from upstream")
 // status. The URL's scheme and host are the node's; everything else is the
 // request's own. The error wraps the context's error if the request was given
 // up, errCaller if its body failed, and errUnreachable otherwise.
+//
+// A request for OpenSearch is put into its words, and its answer into those of
+// Elasticsearch.
 func (u *Upstream) RoundTrip(in *http.Request) (*http.Response, error) {
+	if u.flavourFor(in) != FlavourOpenSearch {
+		return u.send(in)
+	}
+	out, back, err := toOpenSearch(in)
+	if err != nil {
+		return nil, err
+	}
+	res, err := u.send(out)
+	if err != nil {
+		return nil, err
+	}
+	if err := back(res); err != nil {
+		_ = res.Body.Close() // of no use
+		return nil, fmt.Errorf("send request: %w", err)
+	}
+	return res, nil
+}
+
+// send is a round trip as the request stands.
+func (u *Upstream) send(in *http.Request) (*http.Response, error) {
 	body := guard(in.Body)
 	defer body.release()
 	for range u.nodes.list {

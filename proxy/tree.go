@@ -65,7 +65,7 @@ func (x *tree) evaluate() (release func(), _ *retriever.Standing, err error) {
 	}
 	answer, err := x.asked("/_msearch", x.t.LeavesQuery(), x.t.Leaves(id))
 	if err != nil {
-		return release, nil, x.rewordBy(err, x.t.Refusal)
+		return release, nil, reword(err, x.t.Refusal)
 	}
 	found, err := x.t.Read(answer)
 	if err != nil {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -34,6 +35,8 @@ type UpstreamOptions struct {
 	MaxIdleConnsPerHost int
 	// HealthInterval is the time between two probes of a node. Positive.
 	HealthInterval time.Duration
+	// Flavour is the kind of cluster; "" means Elasticsearch.
+	Flavour Flavour
 	// Logger takes a line for each node that goes down or comes back. Required.
 	Logger *slog.Logger
 }
@@ -59,10 +62,11 @@ const (
 //
 // It has no credentials: a request without Authorization is sent without one.
 type Upstream struct {
-	client *elastictransport.Client
-	base   *http.Transport
-	nodes  *nodes
-	logger *slog.Logger
+	client  *elastictransport.Client
+	base    *http.Transport
+	nodes   *nodes
+	flavour flavour
+	logger  *slog.Logger
 
 	cancel  context.CancelFunc
 	probing sync.WaitGroup
@@ -111,6 +115,8 @@ func NewUpstream(o UpstreamOptions) (*Upstream, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	u := &Upstream{client: client, base: base, nodes: pool, logger: o.Logger, cancel: cancel}
+	u.flavour.known = cmp.Or(o.Flavour, FlavourElasticsearch)
+	u.flavour.told = func(found Flavour) { u.logger.Info("the cluster has told what it is", keyFlavour, string(found)) }
 	for _, n := range pool.list {
 		u.probing.Go(func() { u.watch(ctx, n, o.HealthInterval, o.DialTimeout) })
 	}

@@ -119,6 +119,7 @@ func (a *App) openStore(c configs.Cache) (*cache.Store, error) {
 func (a *App) openUpstream(c configs.Upstream) (*proxy.Upstream, error) {
 	u, err := proxy.NewUpstream(proxy.UpstreamOptions{
 		URLs:                c.URLs,
+		Flavour:             proxy.Flavour(c.Flavour),
 		CAFile:              c.CAFile,
 		InsecureSkipVerify:  c.InsecureSkipVerify,
 		DialTimeout:         c.DialTimeout,

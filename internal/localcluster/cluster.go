@@ -1,6 +1,7 @@
 package localcluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,8 @@ import (
 )
 
 // Version is the Elasticsearch release that is started, from Docker and from
-// Maven alike. A cluster named by ES_URL may be of any version.
+// Maven alike. A cluster named by ES_URL may be of any version, and so may one
+// named by OPENSEARCH_URL where OpenSearch is asked for.
 const Version = "8.19.0"
 
 // Source says where a cluster came from.
@@ -26,17 +28,21 @@ const (
 
 // Options says how to find or start a cluster. The zero value is usable.
 type Options struct {
+	// Flavour is the search engine wanted; "" means Elasticsearch. OpenSearch is
+	// looked for in OPENSEARCH_URL and on Maven Central, not in Docker.
+	Flavour Flavour
+
 	// Log receives one line for each decision and for whatever takes longer
 	// than two seconds; nil drops them. It is written to by one goroutine at a
 	// time and must not fail: its errors are ignored.
 	Log io.Writer
 
-	// Getenv reads the environment: ES_URL, ES_JAVA_HOME, JAVA_HOME and PATH;
-	// nil means [os.Getenv].
+	// Getenv reads the environment: ES_URL, ES_JAVA_HOME (OPENSEARCH_URL,
+	// OPENSEARCH_JAVA_HOME), JAVA_HOME and PATH; nil means [os.Getenv].
 	Getenv func(name string) string
 }
 
-// Cluster is an Elasticsearch that answers. Its fields do not change.
+// Cluster is an Elasticsearch or OpenSearch that answers. Its fields do not change.
 type Cluster struct {
 	// URL is the base address, such as http://127.0.0.1:39211: no path, no
 	// credentials, no slash at the end.
@@ -73,6 +79,7 @@ type source struct {
 type setup struct {
 	getenv func(string) string
 	log    *logger
+	dist   distribution
 }
 
 // Start returns a cluster that answers, from the first source that can give
@@ -80,6 +87,9 @@ type setup struct {
 // the error lists each source with its reason and a remedy. The ctx bounds the
 // start alone: ending it later does not stop the cluster, [Cluster.Stop] does.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
+	if o.Flavour == OpenSearch {
+		return startFrom(ctx, o, []source{{SourceURL, startExternal}, {SourceMaven, startMaven}})
+	}
 	return startFrom(ctx, o, []source{
 		{SourceURL, startExternal},
 		{SourceDocker, startDocker},
@@ -88,7 +98,8 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 func startFrom(ctx context.Context, o Options, sources []source) (*Cluster, error) {
-	s := &setup{getenv: o.Getenv, log: newLogger(o.Log)}
+	dist := distributions[cmp.Or(o.Flavour, Elasticsearch)]
+	s := &setup{getenv: o.Getenv, log: newLogger(o.Log, dist.program), dist: dist}
 	if s.getenv == nil {
 		s.getenv = os.Getenv
 	}
@@ -97,23 +108,23 @@ func startFrom(ctx context.Context, o Options, sources []source) (*Cluster, erro
 		c, err := src.start(ctx, s)
 		if err == nil {
 			c.Source = src.name
-			s.log.printf("using %s: Elasticsearch %s at %s", src.name, c.Version, c.URL)
+			s.log.printf("using %s: %s %s at %s", src.name, dist.title, c.Version, c.URL)
 			return c, nil
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("start elasticsearch from %s: %w", src.name, context.Cause(ctx))
+			return nil, fmt.Errorf("start %s from %s: %w", dist.program, src.name, context.Cause(ctx))
 		}
 		if !errors.Is(err, errNotTaken) {
-			return nil, fmt.Errorf("start elasticsearch from %s: %w", src.name, err)
+			return nil, fmt.Errorf("start %s from %s: %w", dist.program, src.name, err)
 		}
 		s.log.printf("%s: %v", src.name, err)
 		reasons = append(reasons, fmt.Sprintf("%s: %v", src.name, err))
 	}
-	return nil, fmt.Errorf("start elasticsearch: no source can give one\n  %s", strings.Join(reasons, "\n  "))
+	return nil, fmt.Errorf("start %s: no source can give one\n  %s", dist.program, strings.Join(reasons, "\n  "))
 }
 
 // Stop ends a cluster that [Start] started and removes its temporary folders;
-// a cluster named by ES_URL is left alone. When ctx ends first the cluster is
+// a cluster named by a variable is left alone. When ctx ends first the cluster is
 // killed instead of asked. Later calls return what the first one returned. It
 // is safe for concurrent use.
 func (c *Cluster) Stop(ctx context.Context) error {
@@ -122,7 +133,7 @@ func (c *Cluster) Stop(ctx context.Context) error {
 			return
 		}
 		if err := c.stop(ctx); err != nil {
-			c.stopErr = fmt.Errorf("stop elasticsearch from %s: %w", c.Source, err)
+			c.stopErr = fmt.Errorf("stop the cluster from %s: %w", c.Source, err)
 		}
 	})
 	return c.stopErr

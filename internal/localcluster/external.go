@@ -23,14 +23,15 @@ const (
 	maxInfoBytes = 1 << 20
 )
 
-// startExternal takes the cluster that ES_URL names. A faulty ES_URL is an
+// startExternal takes the cluster that a variable names. A faulty one is an
 // error and not a reason to go on: who sets it wants that cluster and no other.
 func startExternal(ctx context.Context, s *setup) (*Cluster, error) {
-	raw := s.getenv("ES_URL")
+	variable := s.dist.url
+	raw := s.getenv(variable)
 	if raw == "" {
-		return nil, fmt.Errorf("%w: ES_URL is not set", errNotTaken)
+		return nil, fmt.Errorf("%w: %s is not set", errNotTaken, variable)
 	}
-	c, err := parseURL(raw)
+	c, err := parseURL(variable, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func startExternal(ctx context.Context, s *setup) (*Cluster, error) {
 	client := newClient()
 	defer client.CloseIdleConnections()
 	if err := checkHealth(ctx, client, c); err != nil {
-		return nil, fmt.Errorf("ask the cluster of ES_URL: %w (start it, or unset ES_URL to have one started)", err)
+		return nil, fmt.Errorf("ask the cluster of %s: %w (start it, or unset %s to have one started)", variable, err, variable)
 	}
 	c.Version = askVersion(ctx, client, c)
 	return c, nil
@@ -47,20 +48,20 @@ func startExternal(ctx context.Context, s *setup) (*Cluster, error) {
 
 // parseURL splits an address into the base URL and the credentials in it. Its
 // errors never repeat the address, which may hold a password.
-func parseURL(raw string) (*Cluster, error) {
+func parseURL(variable, raw string) (*Cluster, error) {
 	const want = "want http(s)://[user:password@]host:port"
 	u, err := url.Parse(raw)
 	if err != nil {
 		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err // without the address itself
 		}
-		return nil, fmt.Errorf("read ES_URL: %w, %s", err, want)
+		return nil, fmt.Errorf("read %s: %w, %s", variable, err, want)
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, fmt.Errorf("read ES_URL: %s, got %q", want, u.Redacted())
+		return nil, fmt.Errorf("read %s: %s, got %q", variable, want, u.Redacted())
 	}
 	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("read ES_URL: %s and nothing behind it, got %q", want, u.Redacted())
+		return nil, fmt.Errorf("read %s: %s and nothing behind it, got %q", variable, want, u.Redacted())
 	}
 	c := &Cluster{URL: u.Scheme + "://" + u.Host}
 	if u.User != nil {
@@ -86,7 +87,7 @@ func checkHealth(ctx context.Context, client *http.Client, c *Cluster) error {
 	case err != nil:
 		return err
 	case status == http.StatusUnauthorized:
-		return errors.New("status 401: it wants credentials, put them into ES_URL as user:password@")
+		return errors.New("status 401: it wants credentials, put them into the address as user:password@")
 	case status >= 300 && status != http.StatusForbidden:
 		return fmt.Errorf("status %d from /_cluster/health", status)
 	}

@@ -55,7 +55,7 @@ func TestTheVersionOfADistributionWithoutARootPageComesFromItsNode(t *testing.T)
 		}
 	}))
 	defer server.Close()
-	c, err := startExternal(t.Context(), &setup{getenv: envOf(map[string]string{"ES_URL": server.URL}), log: newLogger(nil)})
+	c, err := startExternal(t.Context(), &setup{getenv: envOf(map[string]string{"ES_URL": server.URL}), log: newLogger(nil, ""), dist: distributions[Elasticsearch]})
 	if err != nil || c.Version != "8.17.0" {
 		t.Errorf("got %+v, %v, want version 8.17.0", c, err)
 	}
@@ -84,7 +84,7 @@ func TestAFaultyESURLIsAnErrorThatKeepsThePassword(t *testing.T) {
 		{"not healthy", sick.URL, "status 503"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := startExternal(t.Context(), &setup{getenv: envOf(map[string]string{"ES_URL": tc.url}), log: newLogger(nil)})
+			_, err := startExternal(t.Context(), &setup{getenv: envOf(map[string]string{"ES_URL": tc.url}), log: newLogger(nil, ""), dist: distributions[Elasticsearch]})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("err = %v, want one with %q", err, tc.want)
 			}

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// minJava is the oldest Java that Elasticsearch 8 runs on.
+	// minJava is the oldest Java that Elasticsearch 8 runs on; OpenSearch 2 does, too.
 	minJava = 17
 
 	// javaLimit bounds asking one JDK for its version: a tenth of a second on
@@ -21,20 +21,21 @@ const (
 	javaLimit = 20 * time.Second
 )
 
-// jdk is a Java that Elasticsearch can run on.
+// jdk is a Java that the server can run on.
 type jdk struct {
-	home    string // what ES_JAVA_HOME should be
+	home    string // what ES_JAVA_HOME or its like should be
 	version int    // the feature release, such as 17
 }
 
-// findJava returns the first JDK of at least minJava out of ES_JAVA_HOME,
+// findJava returns the first JDK of at least minJava out of the server's own variable,
 // JAVA_HOME and PATH. usable says whether the account that will run the server
 // can reach a folder. The error tells what is wrong with each place and what to
 // do.
-func findJava(ctx context.Context, getenv func(string) string, usable func(dir string) error) (jdk, error) {
+func findJava(ctx context.Context, s *setup, usable func(dir string) error) (jdk, error) {
 	var reasons []string
+	getenv, own := s.getenv, s.dist.variable+"_JAVA_HOME"
 	for _, place := range []struct{ name, java string }{
-		{"ES_JAVA_HOME", javaOf(getenv("ES_JAVA_HOME"))},
+		{own, javaOf(getenv(own))},
 		{"JAVA_HOME", javaOf(getenv("JAVA_HOME"))},
 		{"PATH", lookPath(getenv("PATH"), "java")},
 	} {

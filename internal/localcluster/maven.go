@@ -13,21 +13,16 @@ import (
 )
 
 const (
-	// The archive is the official server without its bundled JDK and without
-	// most modules, published for integration tests.
-	mavenArtifact = "org.elasticsearch.distribution.integ-test-zip:elasticsearch:" + Version + ":zip"
-	mavenPlugin   = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
-	archiveName   = "elasticsearch-" + Version + ".zip"
-	archiveSHA256 = "14833b2d86c30656901f92049f81fb5777a8e4545413c8656cd1a21b55173033"
+	mavenPlugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
-	// mavenLimit bounds the download of 97 MB and of Maven's own plugin.
+	// mavenLimit bounds the download of about 100 MB and of Maven's own plugin.
 	mavenLimit = 15 * time.Minute
 )
 
 // startMaven runs the server of Maven Central on a JDK of this machine.
 func startMaven(ctx context.Context, s *setup) (*Cluster, error) {
 	who := currentAccount()
-	java, err := findJava(ctx, s.getenv, who.canReach)
+	java, err := findJava(ctx, s, who.canReach)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotTaken, err)
 	}
@@ -35,10 +30,10 @@ func startMaven(ctx context.Context, s *setup) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.log.printf("starting Elasticsearch %s on the JDK %d in %s", Version, java.version, java.home)
+	s.log.printf("starting %s %s on the JDK %d in %s", s.dist.title, s.dist.version, java.version, java.home)
 	done := s.log.during("waiting for the server to come up")
 	defer done()
-	return startNode(ctx, nodeOptions{Home: home, Java: java, Account: who, Path: s.getenv("PATH")})
+	return startNode(ctx, nodeOptions{Distribution: s.dist, Home: home, Java: java, Account: who, Path: s.getenv("PATH")})
 }
 
 // prepareServer returns the folder of the unpacked server, in the cache folder,
@@ -49,12 +44,12 @@ func prepareServer(ctx context.Context, s *setup) (string, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", fmt.Errorf("make the cache folder: %w (set RERANKD_CACHE to a folder of yours)", err)
 	}
-	home := filepath.Join(cache, "elasticsearch-"+Version)
+	home := filepath.Join(cache, s.dist.folder())
 	if isFolder(home) {
 		return home, nil
 	}
 	done := s.log.during("waiting for another process that unpacks the server")
-	unlock, err := lockFile(ctx, filepath.Join(cache, "elasticsearch.lock"))
+	unlock, err := lockFile(ctx, filepath.Join(cache, s.dist.program+".lock"))
 	done()
 	if err != nil {
 		return "", err
@@ -84,33 +79,34 @@ func isFolder(path string) bool {
 // that lies in the cache folder already is taken, so that a machine without a
 // network can be served by putting it there.
 func fetchArchive(ctx context.Context, s *setup, cache string) (string, error) {
-	archive := filepath.Join(cache, archiveName)
-	err := verifySHA256(archive, archiveSHA256)
+	name := s.dist.archive()
+	archive := filepath.Join(cache, name)
+	err := verifySHA256(archive, s.dist.sha256)
 	if err == nil {
 		return archive, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
-		s.log.printf("fetching %s again: %v", archiveName, err)
+		s.log.printf("fetching %s again: %v", name, err)
 	}
 	mvn := lookPath(s.getenv("PATH"), "mvn")
 	if mvn == "" {
-		return "", fmt.Errorf("%w: no mvn on the PATH: install Maven, or start a Docker engine, or set ES_URL to a running cluster, or put %s into %s",
-			errNotTaken, archiveName, cache)
+		return "", fmt.Errorf("%w: no mvn on the PATH: install Maven, or set %s to a running cluster, or put %s into %s",
+			errNotTaken, s.dist.url, name, cache)
 	}
 	work, err := os.MkdirTemp(cache, ".maven-")
 	if err != nil {
-		return "", fmt.Errorf("fetch %s: %w", archiveName, err)
+		return "", fmt.Errorf("fetch %s: %w", name, err)
 	}
 	defer func() { _ = os.RemoveAll(work) }() // empty unless something failed, which is told
 	if err := runMaven(ctx, s, mvn, work); err != nil {
 		return "", err
 	}
-	fetched := filepath.Join(work, archiveName)
-	if err := verifySHA256(fetched, archiveSHA256); err != nil {
+	fetched := filepath.Join(work, name)
+	if err := verifySHA256(fetched, s.dist.sha256); err != nil {
 		return "", fmt.Errorf("%w: what Maven's repository serves is not the release: check the mirrors in ~/.m2/settings.xml", err)
 	}
 	if err := os.Rename(fetched, archive); err != nil {
-		return "", fmt.Errorf("fetch %s: %w", archiveName, err)
+		return "", fmt.Errorf("fetch %s: %w", name, err)
 	}
 	return archive, nil
 }
@@ -118,18 +114,18 @@ func fetchArchive(ctx context.Context, s *setup, cache string) (string, error) {
 func runMaven(ctx context.Context, s *setup, mvn, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, mavenLimit)
 	defer cancel()
-	s.log.printf("fetching Elasticsearch %s (97 MB) with %s; this is done once", Version, mvn)
+	s.log.printf("fetching %s %s (%d MB) with %s; this is done once", s.dist.title, s.dist.version, s.dist.megabyte, mvn)
 	done := s.log.during("fetching")
 	defer done()
 	cmd := exec.CommandContext(ctx, mvn, "-q", "-B", mavenPlugin,
-		"-Dartifact="+mavenArtifact, "-DoutputDirectory="+dir)
+		"-Dartifact="+s.dist.artifact(), "-DoutputDirectory="+dir)
 	cmd.Dir = dir // no pom.xml of the caller's folder
 	cmd.WaitDelay = stopGrace
 	var out tail
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("fetch %s with Maven: %w\n%s\nmake sure that Maven can reach Maven Central, or set ES_URL to a running cluster",
-			mavenArtifact, err, out.String())
+		return fmt.Errorf("fetch %s with Maven: %w\n%s\nmake sure that Maven can reach Maven Central, or set %s to a running cluster",
+			s.dist.artifact(), err, out.String(), s.dist.url)
 	}
 	return nil
 }

@@ -29,10 +29,11 @@ const (
 )
 
 type nodeOptions struct {
-	Home    string // the unpacked server
-	Java    jdk
-	Account account
-	Path    string // PATH for the start script
+	Distribution distribution
+	Home         string // the unpacked server
+	Java         jdk
+	Account      account
+	Path         string // PATH for the start script
 }
 
 // node is one running server and its temporary folder.
@@ -49,7 +50,7 @@ func startNode(ctx context.Context, o nodeOptions) (_ *Cluster, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	n := &node{exited: make(chan struct{})}
-	if n.dir, err = os.MkdirTemp("", "rerankd-elasticsearch-"); err != nil {
+	if n.dir, err = os.MkdirTemp("", "rerankd-"+o.Distribution.program+"-"); err != nil {
 		return nil, fmt.Errorf("make a folder for the server: %w", err)
 	}
 	defer func() {
@@ -64,7 +65,7 @@ func startNode(ctx context.Context, o nodeOptions) (_ *Cluster, err error) {
 	if err := n.launch(ctx, home, o); err != nil {
 		return nil, err
 	}
-	c := &Cluster{Version: Version, stop: n.stop}
+	c := &Cluster{Version: o.Distribution.version, stop: n.stop}
 	if c.URL, err = n.awaitHealthy(ctx); err != nil {
 		n.kill()
 		return nil, fmt.Errorf("%w; its last lines:\n%s", err, n.output.String())
@@ -87,7 +88,7 @@ func (n *node) layOut(ctx context.Context, o nodeOptions) (home string, err erro
 	if err := o.Account.canReach(filepath.Dir(n.dir)); err != nil {
 		return "", fmt.Errorf("%w: set TMPDIR to a folder that everybody may enter, such as /tmp", err)
 	}
-	for name, text := range configFiles(n.dir) {
+	for name, text := range o.Distribution.configFiles(n.dir) {
 		path := filepath.Join(n.dir, "config", name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return "", fmt.Errorf("write the server's configuration: %w", err)
@@ -112,16 +113,17 @@ func (n *node) layOut(ctx context.Context, o nodeOptions) (home string, err erro
 // the server has ended: the kernel takes the end of that thread, not of the
 // process, for the parent's death.
 func (n *node) launch(ctx context.Context, home string, o nodeOptions) error {
+	variable := o.Distribution.variable
 	// The server outlives its start: stop ends it, not ctx.
-	n.cmd = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(home, "bin", "elasticsearch"))
+	n.cmd = exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(home, "bin", o.Distribution.program))
 	n.cmd.Dir = n.dir
 	n.cmd.Env = []string{
 		"PATH=" + o.Path,
 		"HOME=" + n.dir,
-		"ES_JAVA_HOME=" + o.Java.home,
+		variable + "_JAVA_HOME=" + o.Java.home,
 		"JDK_JAVA_OPTIONS=-XX:-UsePerfData", // of the programs around the server
-		"ES_PATH_CONF=" + filepath.Join(n.dir, "config"),
-		"ES_TMPDIR=" + filepath.Join(n.dir, "tmp"),
+		variable + "_PATH_CONF=" + filepath.Join(n.dir, "config"),
+		variable + "_TMPDIR=" + filepath.Join(n.dir, "tmp"),
 	}
 	n.cmd.SysProcAttr = processAttr(o.Account)
 	n.cmd.Stdout, n.cmd.Stderr = &n.output, &n.output

@@ -21,7 +21,7 @@ func fakeServer(t *testing.T, script string) nodeOptions {
 	if err := os.WriteFile(filepath.Join(home, "bin", "elasticsearch"), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return nodeOptions{Home: home, Java: jdk{home: "/jdk", version: 17}, Path: os.Getenv("PATH")}
+	return nodeOptions{Distribution: distributions[Elasticsearch], Home: home, Java: jdk{home: "/jdk", version: 17}, Path: os.Getenv("PATH")}
 }
 
 func TestAServerThatEndsAtOnceIsAnErrorWithItsLastWords(t *testing.T) {

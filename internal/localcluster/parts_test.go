@@ -33,13 +33,13 @@ func TestADockerEngineThatSaysNothingIsPassedOverInTime(t *testing.T) {
 func TestWorkIsAnnouncedOnceItTakesLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
-		done := newLogger(&out).during("looking")
+		done := newLogger(&out, "elasticsearch").during("looking")
 		time.Sleep(quietFor - time.Millisecond)
 		done()
 		if out.Len() > 0 {
 			t.Errorf("too early: %q", out.String())
 		}
-		done = newLogger(&out).during("unpacking")
+		done = newLogger(&out, "elasticsearch").during("unpacking")
 		time.Sleep(quietFor + repeatEvery + time.Second)
 		done()
 		done()
@@ -148,7 +148,7 @@ func TestTheFirstJavaThatIsNewEnoughAndReachableIsTaken(t *testing.T) {
 		{"a wrong home", map[string]string{"JAVA_HOME": "/nonexistent"}, anywhere, "", []string{"does not run"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := findJava(t.Context(), envOf(tc.env), tc.usable)
+			got, err := findJava(t.Context(), &setup{getenv: envOf(tc.env), dist: distributions[Elasticsearch]}, tc.usable)
 			if got.home != tc.want || (err != nil) != (tc.err != nil) {
 				t.Fatalf("got %q, %v, want %q", got.home, err, tc.want)
 			}
@@ -264,7 +264,7 @@ func TestAFileWithAnotherChecksumIsRefused(t *testing.T) {
 	if err := verifySHA256(path, abc); err != nil {
 		t.Errorf("the right checksum: %v", err)
 	}
-	if err := verifySHA256(path, archiveSHA256); err == nil || !strings.Contains(err.Error(), abc) {
+	if err := verifySHA256(path, distributions[Elasticsearch].sha256); err == nil || !strings.Contains(err.Error(), abc) {
 		t.Errorf("err = %v, want one that tells both checksums", err)
 	}
 	if err := verifySHA256(path+"x", abc); !errors.Is(err, os.ErrNotExist) {

@@ -16,15 +16,16 @@ const (
 
 // logger writes whole lines, one at a time.
 type logger struct {
-	mu sync.Mutex
-	w  io.Writer
+	mu   sync.Mutex
+	w    io.Writer
+	name string // leads each line
 }
 
-func newLogger(w io.Writer) *logger {
+func newLogger(w io.Writer, name string) *logger {
 	if w == nil {
 		w = io.Discard
 	}
-	return &logger{w: w}
+	return &logger{w: w, name: name}
 }
 
 func (l *logger) printf(format string, args ...any) {
@@ -32,7 +33,7 @@ func (l *logger) printf(format string, args ...any) {
 	defer l.mu.Unlock()
 	// Progress is a courtesy: a full pipe or a closed terminal must not fail
 	// the work that it tells of.
-	_, _ = fmt.Fprintf(l.w, "elasticsearch: "+format+"\n", args...)
+	_, _ = fmt.Fprintf(l.w, l.name+": "+format+"\n", args...)
 }
 
 // during announces what while it runs; the returned function ends it and

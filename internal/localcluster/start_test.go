@@ -21,15 +21,22 @@ func TestMain(m *testing.M) {
 // gives a cluster that indexes and searches, and nothing of it stays behind.
 func TestAStartedClusterServesUntilStoppedAndLeavesNothingBehind(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts a real Elasticsearch, which -short leaves out")
+		t.Skip("starts real clusters, which -short leaves out")
 	}
+	for _, flavour := range []Flavour{Elasticsearch, OpenSearch} {
+		t.Run(string(flavour), func(t *testing.T) { serveAndStop(t, flavour) })
+	}
+}
+
+func serveAndStop(t *testing.T, flavour Flavour) {
+	t.Helper()
 	tmp := t.TempDir()
 	openToOthers(t, tmp)
 	t.Setenv("TMPDIR", tmp)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 
-	c, err := Start(ctx, Options{Log: t.Output()})
+	c, err := Start(ctx, Options{Flavour: flavour, Log: t.Output()})
 	if err != nil {
 		t.Fatal(err)
 	}

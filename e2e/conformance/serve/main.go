@@ -26,17 +26,21 @@ const stopLimit = 30 * time.Second
 func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "address of the program; port 0 takes a free one")
 	recorded := flag.String("recorded", "../shared/conformance", "folder of the answers recorded from the original")
+	flavour := flag.String("flavour", string(localcluster.Elasticsearch), "the cluster to start: elasticsearch or opensearch")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := serve(ctx, *listen, *recorded); err != nil {
+	if err := serve(ctx, localcluster.Flavour(*flavour), *listen, *recorded); err != nil {
 		fmt.Fprintln(os.Stderr, "conformance-serve:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(ctx context.Context, listen, recorded string) (err error) {
-	cluster, err := localcluster.Start(ctx, localcluster.Options{Log: os.Stderr})
+func serve(ctx context.Context, flavour localcluster.Flavour, listen, recorded string) (err error) {
+	if flavour != localcluster.Elasticsearch && flavour != localcluster.OpenSearch {
+		return fmt.Errorf("flavour: want %s or %s, got %q", localcluster.Elasticsearch, localcluster.OpenSearch, flavour)
+	}
+	cluster, err := localcluster.Start(ctx, localcluster.Options{Flavour: flavour, Log: os.Stderr})
 	if err != nil {
 		return err
 	}
