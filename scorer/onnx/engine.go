@@ -27,6 +27,7 @@ type Engine struct {
 	options     Options
 	info        Info
 	fingerprint string
+	shares      bool // the session and the tokenizer are another engine's
 
 	queue   *queue
 	workers sync.WaitGroup
@@ -61,6 +62,19 @@ func newEngine(s *session, t *tokenizer.Tokenizer, o Options) *Engine {
 	e.idle.L = &e.mu
 	e.employ(o.Workers)
 	return e
+}
+
+// Share returns an Engine with the same model and with a queue and workers of its
+// own, of which there are none until [Engine.SetWorkers]. It needs no second copy
+// of the weights, and must be closed before e.
+func (e *Engine) Share() *Engine {
+	s := &Engine{
+		session: e.session, tokenizer: e.tokenizer, options: e.options, info: e.info, fingerprint: e.fingerprint,
+		shares: true, queue: newQueue(e.queue.budget), closed: make(chan struct{}),
+	}
+	s.queue.alone = e.queue.alone
+	s.idle.L = &s.mu
+	return s
 }
 
 // SetWorkers changes how many batches run at the same time, from 0, when calls
@@ -200,8 +214,8 @@ func (e *Engine) leave() {
 }
 
 // Close refuses new calls, waits for those inside (whose contexts bound the
-// wait), ends the workers and frees the model. Closing again waits for the
-// first Close and returns nil.
+// wait), ends the workers and frees the model, unless it shares another
+// engine's. Closing again waits for the first Close and returns nil.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.closing {
@@ -217,5 +231,8 @@ func (e *Engine) Close() error {
 	defer close(e.closed)
 	e.queue.close()
 	e.workers.Wait()
+	if e.shares {
+		return nil
+	}
 	return errors.Join(e.session.close(), e.tokenizer.Close())
 }
