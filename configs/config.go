@@ -15,8 +15,9 @@ type Config struct {
 	Upstream        Upstream      `yaml:"upstream"`
 	Limits          Limits        `yaml:"limits"`
 	Rerank          Rerank        `yaml:"rerank"`
-	Endpoints       []Endpoint    `yaml:"endpoints" usage:"the inference ids that a search may name, each with its model: builtin, or a model folder; and deadline, first, keep" limits:"1 to 64, each id once; as a variable or flag: id=model, and ;key=value for the rest, separated by commas"`
+	Endpoints       []Endpoint    `yaml:"endpoints" usage:"the inference ids that a search may name, each with its model: builtin, or a model folder; and what else is set" limits:"1 to 64, each id once; as a variable or flag: id=model, and ;key=value for the rest, separated by commas"`
 	Rules           []Rule        `yaml:"rules" usage:"the ordinary searches that are reranked without a reranker in their body: index, field, endpoint, window, query, apply" limits:"0 to 64; as a variable or flag: key=value pairs separated by semicolons, rules by commas"`
+	Inference       Inference     `yaml:"inference"`
 	Engine          Engine        `yaml:"engine"`
 	Cache           Cache         `yaml:"cache"`
 	Log             Log           `yaml:"log"`
@@ -81,6 +82,31 @@ type Endpoint struct {
 	First string `yaml:"first"`
 	// Keep is how many passages the second step of a cascade scores.
 	Keep int `yaml:"keep"`
+	// TopN is the most texts that an inference call gets back, and the largest
+	// window of a search. 0: as many as there are.
+	TopN int `yaml:"top_n"`
+	// ScoresOnly leaves the texts out of what an inference call gets back, unless
+	// it asks for them.
+	ScoresOnly bool `yaml:"scores_only"`
+	// LongDocuments is what Elasticsearch calls so: truncate, which is what empty
+	// means, or chunk.
+	LongDocuments string `yaml:"long_document_strategy"`
+	// MaxChunks is how many chunks of a document are scored with chunk. 0: all.
+	MaxChunks int `yaml:"max_chunks_per_doc"`
+}
+
+// Values of [Endpoint.LongDocuments].
+const (
+	LongDocumentsTruncate = "truncate"
+	LongDocumentsChunk    = "chunk"
+)
+
+// Inference is the inference API: endpoints beside those of the configuration.
+type Inference struct {
+	Manage         bool          `yaml:"manage" usage:"let callers make, change and delete inference endpoints through the API, if the cluster says that they may"`
+	Folder         string        `yaml:"folder" usage:"folder of this program alone that keeps those endpoints; empty: they are forgotten when the program ends"`
+	MaxEndpoints   int           `yaml:"max_endpoints" usage:"how many of them there may be" limits:"0 to 1000"`
+	ScaleDownAfter time.Duration `yaml:"scale_down_after" usage:"how long adaptive allocations outlast the load they were for" limits:"1s to 24h"`
 }
 
 // Models of an [Endpoint] that are no folder. A folder of such a name is meant by
@@ -168,6 +194,7 @@ func Default() Config {
 			Fusion:          FusionProxy,
 		},
 		Endpoints:       []Endpoint{{ID: ".rerank-v1-elasticsearch", Model: ModelBuiltin}},
+		Inference:       Inference{Manage: true, MaxEndpoints: 64, ScaleDownAfter: time.Minute},
 		Engine:          Engine{BatchTokens: 512, Waiting: 64},
 		Cache:           Cache{Bytes: 64 * MiB},
 		Log:             Log{Level: "info", Format: FormatJSON},

@@ -29,6 +29,26 @@ func validateEndpoints(p *problems, endpoints []Endpoint, testModels bool) {
 			within(p, path+".deadline", e.Deadline, time.Millisecond, time.Hour)
 		}
 		e.validateCascade(p, path, testModels)
+		e.validateTask(p, path)
+	}
+}
+
+// maxTopN bounds [Endpoint.TopN] and [Endpoint.MaxChunks].
+const maxTopN = 10000
+
+// validateTask checks what a call gets of an endpoint.
+func (e Endpoint) validateTask(p *problems, path string) {
+	between(p, path+".top_n", e.TopN, 0, maxTopN)
+	between(p, path+".max_chunks_per_doc", e.MaxChunks, 0, maxTopN)
+	if e.LongDocuments != "" {
+		p.oneOf(path+".long_document_strategy", e.LongDocuments, LongDocumentsTruncate, LongDocumentsChunk)
+	}
+	chunk := e.LongDocuments == LongDocumentsChunk
+	if chunk && e.First != "" {
+		p.add(path+".long_document_strategy", "is not for a cascade, which keeps so many passages and not chunks")
+	}
+	if e.MaxChunks > 0 && !chunk {
+		p.add(path+".max_chunks_per_doc", "needs %s.long_document_strategy to be %s", path, LongDocumentsChunk)
 	}
 }
 
@@ -59,7 +79,7 @@ func (p *problems) model(path, model string, testModels bool) {
 }
 
 // endpointKeys are the keys of an endpoint in its text after id=model, in order.
-var endpointKeys = []string{"deadline", "first", "keep"}
+var endpointKeys = []string{"deadline", "first", "keep", "top_n", "scores_only", "long_document_strategy", "max_chunks_per_doc"}
 
 // parseEndpoints reads endpoints from a variable or flag: id=model, more key=value
 // pairs after semicolons, and endpoints separated by commas.
@@ -94,13 +114,30 @@ func (e *Endpoint) set(key, value string) (err error) {
 	case "first":
 		e.First = value
 	case "keep":
-		if e.Keep, err = strconv.Atoi(value); err != nil {
-			return fmt.Errorf("keep: want a whole number, got %q", clip(value))
+		e.Keep, err = wholeNumber(key, value)
+	case "top_n":
+		e.TopN, err = wholeNumber(key, value)
+	case "scores_only":
+		if value != "true" && value != "false" {
+			return fmt.Errorf("scores_only: want true or false, got %q", clip(value))
 		}
+		e.ScoresOnly = value == "true"
+	case "long_document_strategy":
+		e.LongDocuments = value
+	case "max_chunks_per_doc":
+		e.MaxChunks, err = wholeNumber(key, value)
 	default:
 		return fmt.Errorf("an endpoint has no key %q, want one of %s", clip(key), strings.Join(endpointKeys, ", "))
 	}
-	return nil
+	return err
+}
+
+func wholeNumber(key, value string) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return 0, fmt.Errorf("%s: want a whole number, got %q", key, clip(value))
+	}
+	return n, nil
 }
 
 // String is the endpoint as parseEndpoints reads it, without what is left out.
@@ -114,6 +151,18 @@ func (e Endpoint) String() string {
 	}
 	if e.Keep != 0 {
 		text += ";keep=" + strconv.Itoa(e.Keep)
+	}
+	if e.TopN != 0 {
+		text += ";top_n=" + strconv.Itoa(e.TopN)
+	}
+	if e.ScoresOnly {
+		text += ";scores_only=true"
+	}
+	if e.LongDocuments != "" {
+		text += ";long_document_strategy=" + e.LongDocuments
+	}
+	if e.MaxChunks != 0 {
+		text += ";max_chunks_per_doc=" + strconv.Itoa(e.MaxChunks)
 	}
 	return text
 }

@@ -26,6 +26,7 @@ func (c Config) Validate() error {
 	c.Rerank.validate(&p, c.Limits.Window, c.Endpoints)
 	validateEndpoints(&p, c.Endpoints, c.Rerank.AllowTestModels)
 	validateRules(&p, c.Rules, c.Endpoints, c.Limits.Window)
+	c.Inference.validate(&p)
 	c.Engine.validate(&p)
 	if c.Cache.Bytes != 0 {
 		between(&p, "cache.bytes", c.Cache.Bytes, 64*KiB, TiB)
@@ -115,6 +116,12 @@ func (r Rerank) validate(p *problems, window int, endpoints []Endpoint) {
 	within(p, "rerank.timeout", r.Timeout, time.Millisecond, time.Hour)
 	p.oneOf("rerank.on_failure", r.OnFailure, OnFailureDegrade, OnFailureFail)
 	p.oneOf("rerank.fusion", r.Fusion, FusionProxy, FusionCluster)
+}
+
+func (i Inference) validate(p *problems) {
+	p.path("inference.folder", i.Folder)
+	between(p, "inference.max_endpoints", i.MaxEndpoints, 0, 1000)
+	within(p, "inference.scale_down_after", i.ScaleDownAfter, time.Second, 24*time.Hour)
 }
 
 func (e Engine) validate(p *problems) {

@@ -48,6 +48,13 @@ func TestValidateNamesThePathOfEachProblem(t *testing.T) {
 		{"an endpoint without model", func(c *configs.Config) { c.Endpoints[0].Model = "" }, "endpoints[0].model: want builtin or a model folder"},
 		{"a test model", func(c *configs.Config) { c.Endpoints[0].Model = "overlap" }, "endpoints[0].model: \"overlap\" is for tests only"},
 		{"the other test model", func(c *configs.Config) { c.Endpoints[0].Model = "numeric" }, "endpoints[0].model: \"numeric\" is for tests only"},
+		{"an endpoint that ranks too much", func(c *configs.Config) { c.Endpoints[0].TopN = 10001 }, "endpoints[0].top_n: must be from 0 to 10000, got 10001"},
+		{"an unknown strategy", func(c *configs.Config) { c.Endpoints[0].LongDocuments = "cut" }, "endpoints[0].long_document_strategy: want one of truncate, chunk"},
+		{"chunks of a cascade", func(c *configs.Config) {
+			c.Endpoints[0].First, c.Endpoints[0].Keep, c.Endpoints[0].LongDocuments = "/small", 3, "chunk"
+		}, "endpoints[0].long_document_strategy: is not for a cascade"},
+		{"chunks without the strategy", func(c *configs.Config) { c.Endpoints[0].MaxChunks = 3 }, "endpoints[0].max_chunks_per_doc: needs"},
+		{"a state folder with a NUL", func(c *configs.Config) { c.Inference.Folder = "a\x00b" }, "inference.folder: a path can't hold"},
 		{"a folder with a NUL", func(c *configs.Config) { c.Endpoints[0].Model = "a\x00b" }, "endpoints[0].model: a path can't hold"},
 		{"a deadline of no time", func(c *configs.Config) { c.Endpoints[0].Deadline = -1 }, "endpoints[0].deadline: must be from 1ms to 1h"},
 		{"a deadline of a day", func(c *configs.Config) { c.Endpoints[0].Deadline = 24 * time.Hour }, "endpoints[0].deadline: must be from 1ms to 1h"},

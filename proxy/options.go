@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/rerankd/rerankd/internal/inference"
 	"github.com/rerankd/rerankd/retriever"
 	"github.com/rerankd/rerankd/scorer"
 )
@@ -18,6 +19,12 @@ type Options struct {
 	// Endpoint gives the scorer of an inference id, or false for an unknown id.
 	// It must be safe for concurrent use.
 	Endpoint func(id string) (scorer.Scorer, bool)
+	// Inference holds the endpoints that the inference API is answered about. nil
+	// leaves the API to the cluster.
+	Inference *inference.Registry
+	// ManageEndpoints lets callers make, change and delete endpoints through the
+	// API if the cluster says that they may.
+	ManageEndpoints bool
 	// Observer is told what happened, for metrics.
 	Observer Observer
 	// Logger takes one line a search, and lines for requests that went wrong.
@@ -85,6 +92,7 @@ type Observer interface {
 const (
 	RoutePassthrough = "passthrough"
 	RouteRerank      = "rerank"
+	RouteInference   = "inference" // the inference API, about endpoints of this program
 )
 
 // Outcomes of [Observer.Request].
@@ -115,7 +123,7 @@ const (
 )
 
 // Routes lists every route label.
-func Routes() []string { return []string{RoutePassthrough, RouteRerank} }
+func Routes() []string { return []string{RoutePassthrough, RouteRerank, RouteInference} }
 
 // Outcomes lists every outcome label.
 func Outcomes() []string {

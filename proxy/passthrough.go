@@ -21,7 +21,7 @@ func (p *Proxy) newReverseProxy() *httputil.ReverseProxy {
 		BufferPool:    copyBuffers{},
 		ModifyResponse: func(res *http.Response) error {
 			p.o.Observer.Upstream(res.StatusCode)
-			return nil
+			return fallback(res)
 		},
 		ErrorHandler: p.fail,
 		ErrorLog:     slog.NewLogLogger(p.o.Logger.Handler(), slog.LevelDebug),

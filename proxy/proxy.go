@@ -34,7 +34,8 @@ func New(o Options) (*Proxy, error) {
 	return p, nil
 }
 
-// routes lists the paths under which a search may hold a reranker. All else is
+// routes lists the paths under which a search may hold a reranker, and those of
+// the inference API. All else is
 // passed on, under these paths with other methods too. chi matches the escaped
 // path, so an index name may hold an escaped slash.
 func (p *Proxy) routes() http.Handler {
@@ -54,6 +55,9 @@ func (p *Proxy) routes() http.Handler {
 	route(templateTail, p.searchTemplate)
 	route(asyncTail, p.asyncSearch)
 	route("_msearch/template", p.multiTemplate)
+	if p.o.Inference != nil {
+		p.inferenceRoutes(r)
+	}
 	return r
 }
 

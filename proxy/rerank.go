@@ -91,6 +91,9 @@ func (p *Proxy) order(r *http.Request, s *retriever.Search, texts []string, sum 
 	if !ok {
 		return nil, s.UnknownEndpoint()
 	}
+	if limited, ok := endpoint.(interface{ TopN() int }); ok && limited.TopN() > 0 && limited.TopN() < s.Window {
+		return nil, s.TopNBelowWindow(limited.TopN())
+	}
 	if len(texts) == 0 {
 		return nil, nil
 	}

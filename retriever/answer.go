@@ -177,7 +177,7 @@ func (f *FirstStage) Answer(o Order, took time.Duration) []byte {
 	if f.max != nil && (len(page) == 0 || !o.list[0].kept) {
 		best := []byte("null")
 		if len(page) > 0 {
-			best = formatScore(o.list[0].score)
+			best = FormatScore(o.list[0].score)
 		}
 		edits = append(edits, edit{*f.max, best})
 	}
@@ -200,7 +200,7 @@ func (f *FirstStage) page(list []placed) []byte {
 		h := f.hits[p.hit]
 		edits := slices.Clone(h.edits)
 		if h.score != nil && !p.kept {
-			edits = append(edits, edit{shift(*h.score, h.at.off), formatScore(p.score)})
+			edits = append(edits, edit{shift(*h.score, h.at.off), FormatScore(p.score)})
 		}
 		out = append(out, apply(h.at.of(f.doc), edits)...)
 	}
@@ -232,9 +232,9 @@ func (s *Search) totalLimit() (int, bool) {
 	return n, err == nil && n >= 0
 }
 
-// formatScore writes a float32 the way Elasticsearch prints one: always with a
+// FormatScore writes a float32 the way Elasticsearch prints one: always with a
 // fraction, so that clients read a float, and with an exponent where Java has it.
-func formatScore(score float32) []byte {
+func FormatScore(score float32) []byte {
 	f := float64(score)
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-3 || abs >= 1e7) {
 		out := strconv.FormatFloat(f, 'E', -1, 32)

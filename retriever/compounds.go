@@ -160,7 +160,7 @@ func (p *treeParser) rrfComponent(n *node, item span, list []member) error {
 	case c == nil:
 		return parsingError(p.doc, item.end-1, "retriever component must contain a retriever")
 	case weight < 0:
-		return illegal(item.end-1, "[weight] must be non-negative, found [%s]", formatScore(weight))
+		return illegal(item.end-1, "[weight] must be non-negative, found [%s]", FormatScore(weight))
 	}
 	n.children, n.weights = append(n.children, c), append(n.weights, weight)
 	return nil

@@ -220,6 +220,16 @@ func (s *Search) UnknownEndpoint() *RequestError {
 	})
 }
 
+// TopNBelowWindow is the failure of a search on an endpoint that returns no more
+// than topN passages, fewer than the search's window: 400.
+func (s *Search) TopNBelowWindow(topN int) *RequestError {
+	return s.RerankFailure(http.StatusBadRequest, &Cause{
+		Type: "illegal_argument_exception",
+		Reason: fmt.Sprintf("Inference endpoint [%s] is configured to return the top [%d] results, but rank_window_size is [%d]. "+
+			"Reduce rank_window_size to be less than or equal to the configured top N value.", s.InferenceID, topN, s.Window),
+	})
+}
+
 // EmptyQuery is the failure of a search with an empty inference_text and at
 // least one document to score: 400.
 func (s *Search) EmptyQuery() *RequestError {

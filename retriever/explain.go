@@ -71,5 +71,5 @@ func (s *Search) explained(score float32, detail []byte) []byte {
 // explanation is one node of an explanation. Empty details are left out.
 func explanation(value float32, description string, details ...[]byte) []byte {
 	details = slices.DeleteFunc(details, func(d []byte) bool { return len(d) == 0 })
-	return fmt.Appendf(nil, `{"value":%s,"description":%s,"details":[%s]}`, formatScore(boost(value)), marshal(description), bytes.Join(details, []byte{','}))
+	return fmt.Appendf(nil, `{"value":%s,"description":%s,"details":[%s]}`, FormatScore(boost(value)), marshal(description), bytes.Join(details, []byte{','}))
 }

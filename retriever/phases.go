@@ -190,7 +190,7 @@ func appendRanked(b []byte, list []scored) []byte {
 			b = append(b, ',')
 		}
 		b = fmt.Appendf(b, `{"constant_score":{"boost":%s,"filter":{"bool":{"filter":[{"term":{"_index":%s}},{"ids":{"values":[%s`,
-			formatScore(boost(first.score)), first.index, first.id)
+			FormatScore(boost(first.score)), first.index, first.id)
 		j := i + 1
 		for ; j < len(list) && list[j].score == first.score && bytes.Equal(list[j].index, first.index); j++ {
 			b = append(b, ',')

@@ -30,7 +30,7 @@ func (e *Standing) explain(n *node, list fusion.List, place int) []byte {
 		return explanation(h.Score, "Pinned document, original explanation:", below)
 	}
 	return explanation(float32(place+1), fmt.Sprintf("doc [%d] with an original score of [%s] is at rank [%d] from the following source queries.",
-		uint32(e.found.documents[h.Doc].order), formatScore(h.Score), place+1), below)
+		uint32(e.found.documents[h.Doc].order), FormatScore(h.Score), place+1), below)
 }
 
 // placeOf is where a list holds a document, from 0; -1 for nowhere.
@@ -63,10 +63,10 @@ func (e *Standing) explainRRF(n *node, h fusion.Hit) []byte {
 		}
 		rank := place + 1
 		details[i] = explanation(float32(rank), fmt.Sprintf("rrf score: [%s], for rank [%d] in query %s computed as [1 / (%d + %d)], for matching query with score",
-			formatScore(1/float32(rank+n.constant)), rank, queryAt(i, c), rank, n.constant), e.explain(c, e.inputs[n][i], place))
+			FormatScore(1/float32(rank+n.constant)), rank, queryAt(i, c), rank, n.constant), e.explain(c, e.inputs[n][i], place))
 	}
 	return explanation(h.Score, fmt.Sprintf("rrf score: [%s] computed for initial ranks [%s] with rankConstant: [%d] as sum of [1 / (rank + rankConstant)] for each query",
-		formatScore(h.Score), ranks, n.constant), details...)
+		FormatScore(h.Score), ranks, n.constant), details...)
 }
 
 func (e *Standing) explainLinear(n *node, h fusion.Hit) []byte {
@@ -78,8 +78,8 @@ func (e *Standing) explainLinear(n *node, h fusion.Hit) []byte {
 		if place >= 0 {
 			score = n.normalizers[i].Apply(e.inputs[n][i])[place].Score
 		}
-		scores.add("%s", formatScore(score))
-		weights.add("%s", formatScore(n.weights[i]))
+		scores.add("%s", FormatScore(score))
+		weights.add("%s", FormatScore(n.weights[i]))
 		if place < 0 || !(score > 0) {
 			details[i] = explanation(0, "weighted score: [0], result not found in query "+queryAt(i, c))
 			continue
@@ -87,11 +87,11 @@ func (e *Standing) explainLinear(n *node, h fusion.Hit) []byte {
 		value := n.weights[i] * score
 		details[i] = explanation(value, fmt.Sprintf(
 			"weighted score: [%s] in query %s computed as [%s * %s] using score normalizer [%s] for original matching query with score:",
-			formatScore(value), queryAt(i, c), formatScore(n.weights[i]), formatScore(score), n.normalizers[i]), e.explain(c, e.inputs[n][i], place))
+			FormatScore(value), queryAt(i, c), FormatScore(n.weights[i]), FormatScore(score), n.normalizers[i]), e.explain(c, e.inputs[n][i], place))
 	}
 	return explanation(h.Score, fmt.Sprintf(
 		"weighted linear combination score: [%s] computed for normalized scores [%s] and weights [%s] as sum of (weight[i] * score[i]) for each query.",
-		formatScore(h.Score), scores, weights), details...)
+		FormatScore(h.Score), scores, weights), details...)
 }
 
 // joinedList is values with commas between them.

@@ -15,6 +15,7 @@ import (
 // a model:
 //
 //   - mock reads the score out of the text, or takes one over its length;
+//   - mock-top2 does so and gives back no more than two;
 //   - mock-fail fails, mock-short gives one score too few;
 //   - .rerank-v1-elasticsearch is the built-in model, where the program has it.
 //
@@ -25,7 +26,8 @@ func Configure(c *configs.Config) (hasBuiltin bool) {
 	c.Rerank.AllowTestModels = true
 	c.Rerank.DefaultEndpoint = "mock"
 	c.Endpoints = []configs.Endpoint{
-		{ID: "mock", Model: configs.ModelNumeric},
+		{ID: "mock", Model: configs.ModelNumeric, ScoresOnly: true},
+		{ID: "mock-top2", Model: configs.ModelNumeric, ScoresOnly: true, TopN: 2},
 		{ID: "mock-fail", Model: configs.ModelFailing},
 		{ID: "mock-short", Model: configs.ModelShort},
 	}

@@ -4,7 +4,7 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // The closed label sets, so that no mistake and no input can make a metric grow.
 var (
-	routes   = []string{routePassthrough, "rerank"}
+	routes   = []string{routePassthrough, "rerank", "inference"}
 	outcomes = []string{
 		"ok", "partial", "degraded", "bad_request", "too_large", "upstream_error",
 		"overloaded", "deadline", "model_error", "client_gone", outcomeInternal,

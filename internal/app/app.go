@@ -13,6 +13,7 @@ import (
 	"github.com/rerankd/rerankd/cache"
 	"github.com/rerankd/rerankd/configs"
 	"github.com/rerankd/rerankd/internal/admin"
+	"github.com/rerankd/rerankd/internal/inference"
 	"github.com/rerankd/rerankd/proxy"
 	"github.com/rerankd/rerankd/retriever"
 	"github.com/rerankd/rerankd/scorer"
@@ -39,7 +40,6 @@ type Options struct {
 type App struct {
 	logger   *slog.Logger
 	metrics  *admin.Metrics
-	models   []admin.Model // of each endpoint, for readiness
 	proxy    *server
 	admin    *server // nil when it is off
 	draining atomic.Bool
@@ -81,10 +81,15 @@ func (a *App) build(ctx context.Context, c configs.Config, ao admin.Options) err
 	if err != nil {
 		return err
 	}
-	endpoints, err := a.openEndpoints(ctx, c, store)
+	models, err := a.openModels(ctx, c, store)
 	if err != nil {
 		return err
 	}
+	endpoints, err := a.openRegistry(c, models, store) //nolint:contextcheck // its watch over the load outlives the start
+	if err != nil {
+		return err
+	}
+	ao.Models = func() []admin.Model { return describe(endpoints, models, c.Endpoints) }
 	upstream, err := a.openUpstream(c.Upstream) //nolint:contextcheck // its probes outlive the start
 	if err != nil {
 		return err
@@ -135,17 +140,19 @@ func (a *App) openUpstream(c configs.Upstream) (*proxy.Upstream, error) {
 	return u, nil
 }
 
-func (a *App) newProxy(c configs.Config, u *proxy.Upstream, endpoints map[string]scorer.Scorer) (http.Handler, error) {
+func (a *App) newProxy(c configs.Config, u *proxy.Upstream, endpoints *inference.Registry) (http.Handler, error) {
 	return proxy.New(proxy.Options{
 		Upstream: u,
 		Endpoint: func(id string) (scorer.Scorer, bool) {
-			s, ok := endpoints[id]
-			return s, ok
+			e, ok := endpoints.Lookup(id)
+			return e, ok
 		},
-		Observer:    a.metrics,
-		Logger:      a.logger,
-		BodyLimit:   int64(c.Limits.BodyBytes),
-		AnswerLimit: int64(c.Limits.AnswerBytes),
+		Inference:       endpoints,
+		ManageEndpoints: c.Inference.Manage,
+		Observer:        a.metrics,
+		Logger:          a.logger,
+		BodyLimit:       int64(c.Limits.BodyBytes),
+		AnswerLimit:     int64(c.Limits.AnswerBytes),
 		Retriever: retriever.Options{
 			DefaultWindow:   c.Rerank.DefaultWindow,
 			MaxWindow:       c.Limits.Window,

@@ -10,7 +10,6 @@ import (
 
 	"github.com/rerankd/rerankd/cache"
 	"github.com/rerankd/rerankd/configs"
-	"github.com/rerankd/rerankd/internal/admin"
 	"github.com/rerankd/rerankd/internal/native"
 	"github.com/rerankd/rerankd/scorer"
 	"github.com/rerankd/rerankd/scorer/builtin"
@@ -25,52 +24,67 @@ var ErrNoBuiltin = errors.New("this program was built without the model: run `ma
 // core scores with one model and says what it is.
 type core struct {
 	scorer      scorer.Scorer
+	engine      *onnx.Engine // of a real model, nil for one of the tests
 	info        onnx.Info    // of a real model
 	fingerprint string       // "" for scores that hold for one call only
-	close       func() error // nil when there is nothing to close
 }
 
-// openEndpoints returns the scorer of each endpoint. Endpoints with the same
-// model share it. Each model that is opened is registered to be closed.
-func (a *App) openEndpoints(ctx context.Context, c configs.Config, store *cache.Store) (map[string]scorer.Scorer, error) {
-	models := map[string]opened{}
-	endpoints := map[string]scorer.Scorer{}
-	for _, e := range c.Endpoints {
-		steps := []string{e.Model}
-		if e.First != "" {
-			steps = []string{e.First, e.Model}
-		}
-		for _, name := range steps {
-			m, ok := models[name]
-			if !ok {
-				inner, err := a.openModel(ctx, name, c.Engine)
-				if err != nil {
-					return nil, fmt.Errorf("open endpoint %s: model %s: %w", e.ID, name, err)
-				}
-				if inner.close != nil {
-					a.onStop("model "+name, func(context.Context) error { return inner.close() })
-				}
-				m = opened{inner, a.decorate(name, inner, c.Engine, store)}
-				models[name] = m
-			}
-			a.models = append(a.models, admin.Model{Endpoint: e.ID, ID: m.info.ID, Precision: m.info.Precision, Batching: string(m.info.Batching)})
-		}
-		endpoints[e.ID] = compose(e, models)
-	}
-	return endpoints, nil
-}
-
-// opened is a model with what every scorer gets around it.
-type opened struct {
+// model is a model of the configuration.
+type model struct {
 	core
-	shared scorer.Scorer
+	name   string        // as the configuration has it
+	shared scorer.Scorer // what the endpoints of the configuration score with
+}
+
+// models are those of the configuration, in the order in which endpoints name them.
+type models []*model
+
+func (l models) named(name string) *model {
+	for _, m := range l {
+		if m.name == name {
+			return m
+		}
+	}
+	return nil
+}
+
+// openModels opens each model of the endpoints once. Each that is opened is
+// registered to be closed.
+func (a *App) openModels(ctx context.Context, c configs.Config, store *cache.Store) (models, error) {
+	var list models
+	for _, e := range c.Endpoints {
+		for _, name := range steps(e) {
+			if list.named(name) != nil {
+				continue
+			}
+			inner, err := a.openModel(ctx, name, c.Engine)
+			if err != nil {
+				return nil, fmt.Errorf("open endpoint %s: model %s: %w", e.ID, name, err)
+			}
+			if inner.engine != nil {
+				a.onStop("model "+name, func(context.Context) error { return inner.engine.Close() })
+			}
+			gate := scorer.NewGate(inner.scorer, running(c.Engine), c.Engine.Waiting)
+			a.metrics.WatchQueue(name, gate.Load)
+			list = append(list, &model{core: inner, name: name, shared: decorate(gate, inner.fingerprint, store)})
+		}
+	}
+	return list, nil
+}
+
+// steps are the models of an endpoint, in the order in which a cascade asks them.
+func steps(e configs.Endpoint) []string {
+	if e.First != "" {
+		return []string{e.First, e.Model}
+	}
+	return []string{e.Model}
 }
 
 // compose puts an endpoint together: one model or two in a cascade, and its time.
-func compose(e configs.Endpoint, models map[string]opened) scorer.Scorer {
-	s := models[e.Model].shared
+func compose(e configs.Endpoint, list models) scorer.Scorer {
+	s := list.named(e.Model).shared
 	if e.First != "" {
-		s = scorer.NewCascade(models[e.First].shared, s, e.Keep)
+		s = scorer.NewCascade(list.named(e.First).shared, s, e.Keep)
 	}
 	if e.Deadline > 0 {
 		s = scorer.NewDeadline(s, e.Deadline)
@@ -78,19 +92,17 @@ func compose(e configs.Endpoint, models map[string]opened) scorer.Scorer {
 	return s
 }
 
-// decorate puts what every scorer gets around a model, outermost first: equal
+// decorate puts what every scorer gets around a queue, outermost first: equal
 // pairs in flight are joined, known scores are taken from the store, and what is
-// left waits for a place.
-func (a *App) decorate(name string, m core, c configs.Engine, store *cache.Store) scorer.Scorer {
-	gate := scorer.NewGate(m.scorer, running(c), c.Waiting)
-	a.metrics.WatchQueue(name, gate.Load)
+// left waits for a place. Scores without a fingerprint hold for one call only.
+func decorate(queue scorer.Scorer, fingerprint string, store *cache.Store) scorer.Scorer {
 	switch {
-	case m.fingerprint == "":
-		return gate
+	case fingerprint == "":
+		return queue
 	case store == nil:
-		return scorer.NewSingleFlight(gate)
+		return scorer.NewSingleFlight(queue)
 	}
-	return scorer.NewSingleFlight(cache.NewScorer(gate, m.fingerprint, store))
+	return scorer.NewSingleFlight(cache.NewScorer(queue, fingerprint, store))
 }
 
 // searchesPerWorker is how many searches may be in the engine for each worker
@@ -139,7 +151,7 @@ func (a *App) openModel(ctx context.Context, name string, c configs.Engine) (cor
 		slog.String(keyBatching, string(info.Batching)), slog.Float64(keySway, info.Sway),
 		slog.String(keyRuntime, onnx.Version()), slog.Duration(keyTook, time.Since(start)))
 	a.observeEngine(name, engine)
-	return core{scorer: engine, info: info, fingerprint: engine.Fingerprint(), close: engine.Close}, nil
+	return core{scorer: engine, engine: engine, info: info, fingerprint: engine.Fingerprint()}, nil
 }
 
 // OpenEngine loads a model, the built-in one or a folder, and warms it up.

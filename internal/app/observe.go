@@ -55,7 +55,6 @@ func (a *App) newAdmin(o admin.Options, c configs.Admin, u *proxy.Upstream) http
 		{Name: "running", OK: a.running},
 		{Name: "upstream", OK: u.Ready},
 	}
-	o.Models = func() []admin.Model { return a.models }
 	o.Token = c.Token.Reveal()
 	o.Pprof = true // for callers on this machine, or with the token
 	return admin.New(o)
