@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -52,6 +51,8 @@ type multi struct {
 	index  string            // for our own
 	query  url.Values
 	answer []byte // as it stands in the final answer
+
+	outcome string // what the headers of our own tell of it
 }
 
 // reader makes the JSON of a search out of a line that may stand for one. nil:
@@ -228,7 +229,7 @@ func (p *Proxy) oneOfMulti(ctx context.Context, r *http.Request, s *multi) (err 
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("search: %w", context.Cause(ctx))
 	}
-	s.answer = retriever.WithStatus(w.body.Bytes(), w.status)
+	s.answer, s.outcome = retriever.WithStatus(w.body.Bytes(), w.status), w.header.Get(outcomeHeader)
 	return nil
 }
 
@@ -286,15 +287,7 @@ func (p *Proxy) answerMulti(w http.ResponseWriter, r *http.Request, query url.Va
 	h := w.Header()
 	h.Set(productHeader, product)
 	h.Set("Content-Type", answerType(r))
-	if len(answer) >= compressFrom && acceptsGzip(r.Header) {
-		answer = compress(answer)
-		h.Set("Content-Encoding", "gzip")
-	}
-	h.Set("Content-Length", strconv.Itoa(len(answer)))
-	if _, err := w.Write(answer); err != nil {
-		rec := of(w)
-		rec.outcome, rec.status, rec.err = OutcomeClientGone, statusClientGone, err
-	}
+	deliver(w, r, answer)
 }
 
 // memory is an [http.ResponseWriter] that keeps the answer.

@@ -54,6 +54,7 @@ func (p *Proxy) routes() http.Handler {
 	route("_msearch", p.multiSearch)
 	route(templateTail, p.searchTemplate)
 	route(asyncTail, p.asyncSearch)
+	route(evaluationTail, p.rankEval)
 	route("_msearch/template", p.multiTemplate)
 	if p.o.Inference != nil {
 		p.inferenceRoutes(r)

@@ -199,16 +199,23 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, header http.Heade
 	if rec.wrap != nil {
 		body = rec.wrap(body)
 	}
+	total := time.Since(rec.start)
+	rec.summary.tell(h, total)
+	deliver(w, r, body)
+	rec.summary.observe(p.o.Observer, total)
+}
+
+// deliver writes the body of an answer whose headers are set.
+func deliver(w http.ResponseWriter, r *http.Request, body []byte) {
+	h := w.Header()
 	if len(body) >= compressFrom && acceptsGzip(r.Header) {
 		body = compress(body)
 		h.Set("Content-Encoding", "gzip")
 	}
-	total := time.Since(rec.start)
-	rec.summary.tell(h, total)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
 	if _, err := w.Write(body); err != nil {
+		rec := of(w)
 		rec.outcome, rec.status, rec.err = OutcomeClientGone, statusClientGone, err
 	}
-	rec.summary.observe(p.o.Observer, total)
 }
