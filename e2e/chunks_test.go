@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	typed "github.com/elastic/go-elasticsearch/v8/typedapi/core/search"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rerankd/rerankd/chunking"
@@ -137,5 +139,46 @@ func TestDocumentsAreScoredByPassagesInEveryPlan(t *testing.T) {
 	_, a := search(t, p.url+"/e2e-chunks/_search", `{"retriever":`+leaf(best)+`}`)
 	if got := a.Header.Get("X-Rerankd-Cache"); !strings.HasSuffix(got, "misses=0") || strings.HasPrefix(got, "hits=0") {
 		t.Errorf("the second time: %s", got)
+	}
+}
+
+// The passage comes in the same form whichever way the search was answered, and a
+// strict client reads it.
+func TestThePassageComesWithTheHitInEveryPlan(t *testing.T) {
+	chunkIndex(t)
+	p := startProxy(t, nil)
+	best := `,"chunk_rescorer":{"chunking_settings":{"max_chunk_size":20}}`
+	leaf := reranker(words, "red motor boat", "text", all, best)
+	for name, body := range map[string]string{
+		"in one search": `{"retriever":` + leaf + `,"size":2}`,
+		"in two phases": `{"retriever":` + leaf + `,"size":2,"explain":true}`,
+		"in a tree":     `{"retriever":{"rrf":{"retrievers":[` + leaf + `]}},"size":2}`,
+		"beside fields": `{"retriever":` + leaf + `,"size":2,"explain":true,"fields":["tag"]}`,
+		"beside both":   `{"retriever":` + leaf + `,"size":2,"fields":["tag","text"]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := send(t, http.MethodPost, p.url+"/e2e-chunks/_search", body, "X-Rerankd-Passages", "true")
+			var answer typed.Response
+			if err := json.Unmarshal(a.Body, &answer); err != nil {
+				t.Fatalf("the typed client can't read it: %v\n%s", err, a)
+			}
+			want := []string{"The motor of the boat is red. ", "The motor is loud. "}
+			var got []string
+			for _, hit := range answer.Hits.Hits {
+				for _, one := range decode[[]struct{ Text string }](t, hit.Fields["_rerankd.passage"]) {
+					got = append(got, one.Text)
+				}
+				if strings.Contains(body, `"fields"`) != (hit.Fields["tag"] != nil) {
+					t.Errorf("fields of the hit: %s", hit.Fields)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("passages (-want +got):\n%s%s", diff, a)
+			}
+		})
+	}
+	a := send(t, http.MethodPost, p.url+"/e2e-chunks/_search?filter_path=hits.hits._id", `{"retriever":`+leaf+`}`, "X-Rerankd-Passages", "true")
+	if strings.Contains(string(a.Body), "passage") {
+		t.Errorf("filter_path lets it through: %s", a)
 	}
 }

@@ -122,3 +122,53 @@ func TestASeparatorThatReadsTooMuchIsTheClientsFault(t *testing.T) {
 		t.Errorf("hits of a search that allows the failure (-want +got):\n%s", diff)
 	}
 }
+
+func TestTheBestPassageComesWithTheHitOnRequest(t *testing.T) {
+	r := &rating{scores: map[string]float32{"Äpfel,": 2, "Plum": 0.5}}
+	b := startRated(t, r, sentence("💡 Pear")+sentence("Äpfel, an apple"), sentence("Plum"))
+	body := chunkedBody(`{"chunking_settings":{"max_chunk_size":23}}`, "")
+	passage := sentence("Äpfel, an apple")
+	want := map[string]string{
+		"a": `{"_rerankd.passage":[{"text":"` + passage + `","start_offset":129,"end_offset":266,"relevance_score":2.0}]}`,
+		"b": `{"_rerankd.passage":[{"text":"` + sentence("Plum") + `","start_offset":0,"end_offset":126,"relevance_score":0.5}]}`,
+	}
+	a := send(t, http.MethodPost, b.url+"/docs/_search", body, "X-Rerankd-Passages", "true")
+	if diff := cmp.Diff(want, hitFields(t, a.Body)); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
+	}
+	a = send(t, http.MethodPost, b.url+"/docs/_search", strings.Replace(body, `{"retriever"`, `{"fields":["t"],"retriever"`, 1), "X-Rerankd-Passages", "true")
+	for id, fields := range hitFields(t, a.Body) {
+		if !strings.HasPrefix(fields, `{"t":[`) || !strings.HasSuffix(fields, `],`+want[id][1:]) {
+			t.Errorf("fields of %s beside the caller's own: %s", id, fields)
+		}
+	}
+	a = send(t, http.MethodPost, b.url+"/docs/_search", body)
+	if got := hitFields(t, a.Body); len(got) != 0 {
+		t.Errorf("fields without the header: %v", got)
+	}
+	a = send(t, http.MethodPost, b.url+"/docs/_search", strings.Replace(body, `"chunk_rescorer"`, `"x":0,"chunk_rescorer"`, 1), "X-Rerankd-Passages", "true")
+	wantError(t, a, http.StatusBadRequest, "unknown field [x]")
+}
+
+// hitFields are the fields of each hit as they stand.
+func hitFields(t *testing.T, body []byte) map[string]string {
+	t.Helper()
+	var a struct {
+		Hits struct {
+			Hits []struct {
+				ID     string          `json:"_id"`
+				Fields json.RawMessage `json:"fields"`
+			} `json:"hits"`
+		} `json:"hits"`
+	}
+	if err := json.Unmarshal(body, &a); err != nil {
+		t.Fatalf("answer %q: %v", body, err)
+	}
+	fields := map[string]string{}
+	for _, h := range a.Hits.Hits {
+		if h.Fields != nil {
+			fields[h.ID] = string(h.Fields)
+		}
+	}
+	return fields
+}

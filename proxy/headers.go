@@ -95,3 +95,10 @@ func validToken(s string) bool {
 	}
 	return s != ""
 }
+
+// passagesHeader of a request asks for the passage by which each hit was rated.
+const passagesHeader = "X-Rerankd-Passages"
+
+func wantsPassages(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get(passagesHeader), "true")
+}

@@ -32,7 +32,9 @@ func (p *Proxy) decide(w http.ResponseWriter, q inquiry) {
 	start := time.Now()
 	query, malformed := url.ParseQuery(q.r.URL.RawQuery)
 	index := chi.URLParam(q.r, "index")
-	s, err := retriever.Parse(retriever.Request{Body: q.body, Query: query, Indexed: index != ""}, p.o.Retriever)
+	s, err := retriever.Parse(retriever.Request{
+		Body: q.body, Query: query, Indexed: index != "", Passages: wantsPassages(q.r),
+	}, p.o.Retriever)
 	if errors.Is(err, retriever.ErrNotOurs) {
 		p.ordinary(w, q)
 		return

@@ -182,7 +182,9 @@ func (p *Proxy) parseItem(r *http.Request, s *multi, query url.Values, read read
 			return err
 		}
 	}
-	search, err := retriever.Parse(retriever.Request{Body: body, Query: own, Indexed: index != ""}, p.o.Retriever)
+	search, err := retriever.Parse(retriever.Request{
+		Body: body, Query: own, Indexed: index != "", Passages: wantsPassages(r),
+	}, p.o.Retriever)
 	fault, faulty := errors.AsType[*retriever.RequestError](err)
 	switch {
 	case errors.Is(err, retriever.ErrNotOurs):

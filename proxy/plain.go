@@ -98,5 +98,6 @@ func (p *Proxy) scorePlain(r *http.Request, s *retriever.Plain, page *retriever.
 	}
 	ctx, cancel := context.WithTimeout(scorer.WithStats(r.Context(), &sum.scoring), sum.limit)
 	defer cancel()
-	return p.score(ctx, endpoint, rerank.Request{Query: s.Query, Passages: texts}, sum)
+	ranking, err := p.score(ctx, endpoint, rerank.Request{Query: s.Query, Passages: texts}, sum)
+	return ranked(ranking, rerank.Choice{}), err
 }

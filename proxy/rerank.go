@@ -106,7 +106,25 @@ func (p *Proxy) order(r *http.Request, s *retriever.Search, texts []string, sum 
 	if err != nil {
 		return nil, choiceError(s, err)
 	}
-	return p.score(ctx, endpoint, rerank.Request{Query: s.Query, Passages: choice.Passages, Of: choice.Of, MinScore: s.MinScore}, sum)
+	ranking, err := p.score(ctx, endpoint, rerank.Request{Query: s.Query, Passages: choice.Passages, Of: choice.Of, MinScore: s.MinScore}, sum)
+	return ranked(ranking, choice), err
+}
+
+// ranked is an order of documents in the form that answers are written by; nil if
+// nothing was scored.
+func ranked(ranking rerank.Ranking, choice rerank.Choice) []retriever.Ranked {
+	if ranking.Scored == 0 {
+		return nil
+	}
+	list := make([]retriever.Ranked, len(ranking.Ranked))
+	for i, one := range ranking.Ranked {
+		list[i] = retriever.Ranked{Text: one.Index, Score: one.Score}
+		if scored := one.Score == rerank.Shown(one.Logit); scored && one.Passage < len(choice.Ranges) {
+			at := choice.Ranges[one.Passage]
+			list[i].Passage = &retriever.Passage{Start: at.Start, End: at.End, Logit: one.Logit}
+		}
+	}
+	return list
 }
 
 // chooser chooses the passages that documents are rated by, nil for their texts as
@@ -129,9 +147,8 @@ func choiceError(s *retriever.Search, err error) error {
 }
 
 // score has a scorer order documents, in the time of the context. When that ends
-// with some of the passages scored, the order of all, which is then not nil, comes
-// with the error.
-func (p *Proxy) score(ctx context.Context, endpoint scorer.Scorer, q rerank.Request, sum *summary) ([]retriever.Ranked, error) {
+// with some of the passages scored, the order of all comes with the error.
+func (p *Proxy) score(ctx context.Context, endpoint scorer.Scorer, q rerank.Request, sum *summary) (rerank.Ranking, error) {
 	sum.passages += len(q.Passages)
 	ranking, err := rerank.Rank(ctx, endpoint, q)
 	if err == nil {
@@ -140,15 +157,8 @@ func (p *Proxy) score(ctx context.Context, endpoint scorer.Scorer, q rerank.Requ
 	if err != nil {
 		err = fmt.Errorf("rerank: %w", modelError(ctx, err))
 	}
-	if ranking.Scored == 0 {
-		return nil, err
-	}
 	sum.scored += ranking.Scored
-	ranked := make([]retriever.Ranked, len(ranking.Ranked))
-	for i, one := range ranking.Ranked {
-		ranked[i] = retriever.Ranked{Text: one.Index, Score: one.Score}
-	}
-	return ranked, err
+	return ranking, err
 }
 
 // modelError sorts an error of a scorer: a full queue, the end of the time, or

@@ -31,12 +31,16 @@ type hit struct {
 	score *span  // the value of _score
 
 	index, id, explanation span // their values; empty spans for none
+	fields                 int  // where the caller's own fields end; 0: it has none
+	empty                  bool // nothing of it is left for the caller
 }
 
 // Ranked is one hit of the final order.
 type Ranked struct {
 	Text  int     // which of the texts
 	Score float32 // the score to show
+	// Passage is what the score is that of; nil: not known.
+	Passage *Passage
 }
 
 // Read locates the hits of the first stage and the text of each. ErrAnswer means
@@ -120,6 +124,8 @@ type placed struct {
 	hit   int
 	score float32
 	kept  bool // it is shown with the score it came with
+
+	passage []byte // the entry of its fields; nil for none
 }
 
 // RankedOrder is the order of ranked, which names each text at most once, best
@@ -129,7 +135,7 @@ func (f *FirstStage) RankedOrder(ranked []Ranked) Order {
 	o := f.order(true)
 	for _, r := range ranked {
 		if !below(r.Score, f.search.floor) {
-			o.list = append(o.list, placed{hit: f.scored[r.Text], score: r.Score})
+			o.list = append(o.list, placed{hit: f.scored[r.Text], score: r.Score, passage: f.search.passageOf(r, f.texts[r.Text])})
 		}
 	}
 	return o
@@ -201,6 +207,10 @@ func (f *FirstStage) page(list []placed) []byte {
 		edits := slices.Clone(h.edits)
 		if h.score != nil && !p.kept {
 			edits = append(edits, edit{shift(*h.score, h.at.off), FormatScore(p.score)})
+		}
+		if p.passage != nil {
+			e := withPassage(h.at, h.fields, h.empty, p.passage)
+			edits = append(edits, edit{shift(e.at, h.at.off), e.new})
 		}
 		out = append(out, apply(h.at.of(f.doc), edits)...)
 	}

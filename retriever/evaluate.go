@@ -26,14 +26,17 @@ type Standing struct {
 	found  *Found
 	list   fusion.List
 	inputs map[*node][]fusion.List // what each compound retriever ranked
-	least  *float32                // the score floor of the final search
-	loose  bool                    // the reranker at the top gave up: floors don't hold
+	// passages are, by document, the entries of the fields: of several rerankers
+	// that rated a document, the last one's.
+	passages map[int][]byte
+	least    *float32 // the score floor of the final search
+	loose    bool     // the reranker at the top gave up: floors don't hold
 }
 
 // Evaluate ranks what the leaves have found, from the leaves up. An error is that
 // of the work, or ErrAnswer.
 func (f *Found) Evaluate(w Work) (*Standing, error) {
-	e := &Standing{found: f, inputs: map[*node][]fusion.List{}}
+	e := &Standing{found: f, inputs: map[*node][]fusion.List{}, passages: map[int][]byte{}}
 	list, err := e.rank(w, f.tree.root)
 	if err != nil {
 		return nil, err
@@ -128,6 +131,9 @@ func (e *Standing) reranked(w Work, n *node, list fusion.List) (fusion.List, err
 	}
 	for _, r := range ranked {
 		out = append(out, fusion.Hit{Doc: docs[r.Text], Score: r.Score})
+		if entry := e.found.tree.search.passageOf(r, texts[r.Text]); entry != nil {
+			e.passages[docs[r.Text]] = entry
+		}
 	}
 	out.Sort()
 	return out, nil

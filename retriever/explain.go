@@ -6,9 +6,17 @@ import (
 	"slices"
 )
 
-// explanations puts the explanation of each hit in the place of the cluster's.
-func (s *Search) explanations(answer []byte, hits span, explain func(key string) []byte) ([]edit, error) {
-	if !s.explain {
+// notes are what is told of a document, by its index and its id as they stand in
+// JSON, one after the other.
+type notes struct {
+	explanation func(key string) []byte
+	passage     func(key string) []byte // the entry of its fields; nil for none
+}
+
+// annotate puts the explanation of each hit in the place of the cluster's, and its
+// passage among its fields.
+func (s *Search) annotate(answer []byte, hits span, n notes) ([]edit, error) {
+	if !s.explain && !s.request.Passages {
 		return nil, nil
 	}
 	keys, err := members(answer, hits)
@@ -31,8 +39,12 @@ func (s *Search) explanations(answer []byte, hits span, explain func(key string)
 		}
 		index, _ := find(keys, "_index")
 		id, _ := find(keys, "_id")
-		if m, ok := find(keys, "_explanation"); ok {
-			edits = append(edits, edit{m.value, explain(string(index.value.of(answer)) + string(id.value.of(answer)))})
+		key := string(index.value.of(answer)) + string(id.value.of(answer))
+		if m, ok := find(keys, "_explanation"); ok && s.explain {
+			edits = append(edits, edit{m.value, n.explanation(key)})
+		}
+		if entry := n.passage(key); entry != nil {
+			edits = append(edits, withPassage(item, fieldsEnd(answer, keys), len(keys) == 0, entry))
 		}
 	}
 	return edits, nil

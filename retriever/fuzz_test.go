@@ -75,14 +75,14 @@ func FuzzParse(f *testing.F) {
 // Whatever the cluster answers, reading and writing it does not panic; an answer
 // that is JSON stays JSON, and its page holds no hit twice.
 func FuzzSplice(f *testing.F) {
-	for _, seed := range []string{firstStage(hitA, hitN, hitB, hitC), onPoint(hitA, hitN, hitB), firstStage(), `{"hits":{"hits":[{"_id":"a","fields":{}}]}}`, `{"hits":{"total":3,"hits":[{}]}}`} {
+	for _, seed := range []string{firstStage(hitA, hitN, hitB, hitC), onPoint(hitA, hitN, hitB), firstStage(), `{"hits":{"hits":[{"_id":"a","fields":{}}]}}`, `{"hits":{"hits":[{"fields":{"text":["a"]}}]}}`, `{"hits":{"total":3,"hits":[{}]}}`} {
 		f.Add([]byte(seed), `"size": 2, "from": 1`)
 		f.Add([]byte(seed), `"fields": ["text", "n"], "min_score": 2`)
 		f.Add([]byte(seed), `"explain": true, "from": 1, "collapse": {"field": "g"}`)
 	}
 	f.Fuzz(func(t *testing.T, answer []byte, more string) {
 		body := strings.TrimSuffix(reranker(matchAll, ""), "}") + ", " + more + "}"
-		s, err := retriever.Parse(retriever.Request{Body: []byte(body), Indexed: true}, options)
+		s, err := retriever.Parse(retriever.Request{Body: []byte(body), Indexed: true, Passages: len(more)%2 == 0}, options)
 		if err != nil {
 			return
 		}
@@ -95,7 +95,11 @@ func FuzzSplice(f *testing.F) {
 		}
 		ranked := make([]retriever.Ranked, len(first.Texts()))
 		for i := range ranked {
-			ranked[i] = retriever.Ranked{Text: len(ranked) - 1 - i, Score: float32(math.Exp(-float64(i)))}
+			text := len(ranked) - 1 - i
+			ranked[i] = retriever.Ranked{
+				Text: text, Score: float32(math.Exp(-float64(i))),
+				Passage: &retriever.Passage{Start: len(first.Texts()[text]) / 2, End: len(first.Texts()[text])},
+			}
 		}
 		for _, o := range []retriever.Order{first.RankedOrder(ranked), first.FirstStageOrder(true), first.FirstStageOrder(false)} {
 			out := first.Answer(o, 0)

@@ -1,5 +1,7 @@
 package retriever
 
+import "slices"
+
 // readHit locates the score of one hit, reads the text of the field, and notes
 // what has to go: the sort values of a sorted first stage, and the field where
 // only the reranker asked for it. value is nil when the document has none.
@@ -35,12 +37,14 @@ func (f *FirstStage) readHit(v span) (h hit, value *string, err error) {
 				continue
 			}
 			h.edits = append(h.edits, deletions(inside, v.off)...)
+			h.fields = m.value.end - 1
 		}
 	}
 	if f.search.twoPhase && (!f.isString(h.index) || !f.isString(h.id)) {
 		return hit{}, nil, errSyntax // the second phase finds documents by these
 	}
 	h.edits = append(h.edits, deletions(without(keys, drop), v.off)...)
+	h.empty = !slices.Contains(drop, false)
 	return h, value, nil
 }
 

@@ -39,6 +39,10 @@ type Request struct {
 	Body    []byte     // JSON, decompressed; not changed and not kept after the Search is dropped
 	Query   url.Values // URL parameters; not changed
 	Indexed bool       // the path names an index
+	// Passages adds to each ranked hit the passage by which it was rated, under
+	// "_rerankd.passage" of its "fields": an array of one object with text,
+	// start_offset, end_offset and relevance_score.
+	Passages bool
 }
 
 // Search is a checked search with one text_similarity_reranker at the top of its

@@ -235,15 +235,18 @@ func (f *FirstStage) Finish(answer []byte, o Order, took time.Duration) ([]byte,
 		h := f.hits[p.hit]
 		ranked[string(h.index.of(f.doc))+string(h.id.of(f.doc))] = p
 	}
-	return f.search.finish(answer, took, func(key string) []byte {
-		p, found := ranked[key]
-		return f.explanation(p, found)
+	return f.search.finish(answer, took, notes{
+		explanation: func(key string) []byte {
+			p, found := ranked[key]
+			return f.explanation(p, found)
+		},
+		passage: func(key string) []byte { return ranked[key].passage },
 	})
 }
 
-// finish completes the answer to a final search. explain gives the explanation of
-// a document, by its index and its id as they stand in JSON, one after the other.
-func (s *Search) finish(answer []byte, took time.Duration, explain func(key string) []byte) ([]byte, error) {
+// finish completes the answer to a final search with what there is to tell of its
+// documents.
+func (s *Search) finish(answer []byte, took time.Duration, n notes) ([]byte, error) {
 	top, err := root(answer)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAnswer, err)
@@ -261,11 +264,11 @@ func (s *Search) finish(answer []byte, took time.Duration, explain func(key stri
 		case "pit_id":
 			drop[i] = s.pit == ""
 		case "hits":
-			explained, err := s.explanations(answer, m.value, explain)
+			noted, err := s.annotate(answer, m.value, n)
 			if err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrAnswer, err)
 			}
-			edits = append(edits, explained...)
+			edits = append(edits, noted...)
 		}
 	}
 	for _, gone := range without(keys, drop) {

@@ -75,12 +75,20 @@ func (f *Found) scored(list fusion.List) []scored {
 // search has needed. ErrAnswer means that the bytes are no search answer.
 func (e *Standing) Finish(answer []byte, took time.Duration) ([]byte, error) {
 	t := e.found.tree
-	return t.search.finish(answer, took, func(key string) []byte {
-		if doc, ok := e.found.numbers[key]; ok {
-			if place := placeOf(e.list, doc); place >= 0 {
-				return e.explain(t.root, e.list, place)
+	return t.search.finish(answer, took, notes{
+		explanation: func(key string) []byte {
+			if doc, ok := e.found.numbers[key]; ok {
+				if place := placeOf(e.list, doc); place >= 0 {
+					return e.explain(t.root, e.list, place)
+				}
 			}
-		}
-		return notRanked(t.root.window)
+			return notRanked(t.root.window)
+		},
+		passage: func(key string) []byte {
+			if doc, ok := e.found.numbers[key]; ok && placeOf(e.list, doc) >= 0 {
+				return e.passages[doc]
+			}
+			return nil
+		},
 	})
 }
