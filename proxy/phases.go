@@ -38,8 +38,7 @@ func (x *run) firstStage(ctx context.Context) (release func(), err error) {
 	var answer []byte
 	if !x.s.TwoPhase() {
 		query, body := x.s.Upstream()
-		target := &url.URL{Path: x.r.URL.Path, RawPath: x.r.URL.RawPath, Opaque: rawPath(x.r), RawQuery: query.Encode()}
-		answer, x.header, err = x.p.ask(ctx, x.r, x.r.Method, target, body)
+		answer, x.header, err = x.p.ask(ctx, x.r, x.r.Method, x.samePath(query), body)
 	} else {
 		var id string
 		if id, release, err = x.pointInTime(ctx); err != nil {
@@ -53,6 +52,37 @@ func (x *run) firstStage(ctx context.Context) (release func(), err error) {
 	}
 	x.first, err = x.s.Read(answer)
 	return release, err
+}
+
+// settled is the order with documents of equal scores as the cluster orders them:
+// where one search leaves that open, it is asked. The order stays as it is if the
+// cluster doesn't say.
+func (x *run) settled(ctx context.Context, o retriever.Order, sum *summary) retriever.Order {
+	if x.s.TwoPhase() {
+		return o // the second phase orders
+	}
+	query, body, open := x.first.Ties(o)
+	if !open {
+		return o
+	}
+	start := time.Now()
+	answer, _, err := x.p.ask(ctx, x.r, http.MethodPost, x.samePath(query), body)
+	sum.upstream += time.Since(start)
+	if err == nil {
+		o, err = x.first.Settle(o, answer)
+	}
+	if no, ok := errors.AsType[*refused](err); ok {
+		_ = no.res.Body.Close() // nobody reads it
+	}
+	if err != nil {
+		x.p.o.Logger.Debug("equal scores keep the order of the first stage", keyError, err)
+	}
+	return o
+}
+
+// samePath is the caller's own path with other parameters.
+func (x *run) samePath(query url.Values) *url.URL {
+	return &url.URL{Path: x.r.URL.Path, RawPath: x.r.URL.RawPath, Opaque: rawPath(x.r), RawQuery: query.Encode()}
 }
 
 // pointInTime is the caller's own point in time, or one that is opened for this

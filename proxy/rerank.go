@@ -54,7 +54,7 @@ func (p *Proxy) rerank(w http.ResponseWriter, r *http.Request, s *retriever.Sear
 	if rec.outcome == OutcomeDegraded {
 		order = x.first.FirstStageOrder(s.Lenient != nil)
 	} else {
-		order = x.first.RankedOrder(ranked)
+		order = x.settled(r.Context(), x.first.RankedOrder(ranked), sum)
 	}
 	start = time.Now()
 	final, err := x.answer(r.Context(), order, rec.start)

@@ -264,3 +264,49 @@ func TestConcurrentSearchesKeepApart(t *testing.T) {
 	}
 	clients.Wait()
 }
+
+// Documents of one length come out equal, and the cluster says which stands first.
+// Where it doesn't, the order of the first stage stays.
+func TestEqualScoresAreSettledByTheCluster(t *testing.T) {
+	first := `{"took":1,"hits":{"total":{"value":2,"relation":"eq"},"max_score":2,"hits":[` +
+		`{"_index":"docs","_id":"a","_score":2,"fields":{"t":["same"]}},{"_index":"docs","_id":"b","_score":1,"fields":{"t":["also"]}}]}}`
+	for _, tc := range []struct {
+		name, settles string
+		status        int
+		want          string
+	}{
+		{"it does", `{"hits":{"hits":[{"_shard":"[docs][1]","_index":"docs","_id":"a","sort":[0]},{"_shard":"[docs][0]","_index":"docs","_id":"b","sort":[5]}]}}`, 200, "b a"},
+		{"it refuses", `{"error":{"type":"x"},"status":429}`, 429, "a b"},
+		{"it says something else", `{"hits":1}`, 200, "a b"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			node := cluster(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				if body, _ := io.ReadAll(r.Body); !strings.Contains(string(body), `"_doc"`) {
+					_, _ = io.WriteString(w, first)
+					return
+				}
+				if r.URL.Path != "/docs/_search" || r.URL.Query().Get("routing") != "r" {
+					t.Errorf("asked at %s", r.URL)
+				}
+				w.WriteHeader(tc.status)
+				_, _ = io.WriteString(w, tc.settles)
+			})
+			b := start(t, []string{node.URL}, nil)
+			a := send(t, http.MethodPost, b.url+"/docs/_search?routing=r", rerankBody)
+			var got struct {
+				Hits struct {
+					Hits []struct {
+						ID string `json:"_id"`
+					}
+				}
+			}
+			if err := json.Unmarshal(a.Body, &got); err != nil || a.Status != 200 || len(got.Hits.Hits) != 2 {
+				t.Fatalf("status %d: %s: %v", a.Status, a.Body, err)
+			}
+			if ids := got.Hits.Hits[0].ID + " " + got.Hits.Hits[1].ID; ids != tc.want {
+				t.Errorf("got %s, want %s", ids, tc.want)
+			}
+		})
+	}
+}

@@ -87,8 +87,11 @@ func (x *tree) asked(path string, query url.Values, body []byte) (answer []byte,
 	return answer, err
 }
 
-// Rerank scores texts for one reranker of the tree.
+// Rerank scores texts for one reranker of the tree. All rerankers share the time
+// that the rerank step may take.
 func (x *tree) Rerank(s *retriever.Search, texts []string) (ranked []retriever.Ranked, degraded bool, err error) {
+	start := time.Now()
+	defer func() { x.sum.limit = max(0, x.sum.limit-time.Since(start)) }()
 	x.sum.endpoint, x.sum.window = s.InferenceID, max(x.sum.window, s.Window)
 	ranked, err = x.p.order(x.r, s, texts, x.sum)
 	switch {

@@ -118,3 +118,23 @@ func firstText(doc []byte, v span) *string {
 	}
 	return &value
 }
+
+// hitsIn finds the hits in the answer of a search.
+func hitsIn(answer []byte) ([]span, error) {
+	v, err := root(answer)
+	for _, name := range []string{"hits", "hits"} {
+		if err != nil {
+			return nil, err
+		}
+		var keys []member
+		if keys, err = members(answer, v); err != nil {
+			return nil, err
+		}
+		m, ok := find(keys, name)
+		if !ok {
+			return nil, errSyntax
+		}
+		v = m.value
+	}
+	return elements(answer, v)
+}

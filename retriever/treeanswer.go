@@ -101,19 +101,7 @@ func (f *Found) hitsOf(doc []byte) ([]span, error) {
 		return nil, errSyntax
 	}
 	f.pit = text(doc, pit.value)
-	outer, ok := find(keys, "hits")
-	if !ok {
-		return nil, errSyntax
-	}
-	inside, err := members(doc, outer.value)
-	if err != nil {
-		return nil, err
-	}
-	list, ok := find(inside, "hits")
-	if !ok {
-		return nil, errSyntax
-	}
-	return elements(doc, list.value)
+	return hitsIn(doc)
 }
 
 // readDocument reads one hit. A hit without a score, since something else sorts,

@@ -8,24 +8,19 @@ type Difference struct {
 
 // Reasons that more than one case has.
 const (
-	shard   = "one search doesn't tell the shard of a hit: equal scores are in first-stage order"
 	unknown = "passed through: no reranker is in it, and OpenSearch knows no `retriever`"
 	ignored = "hits don't list ignored values (`_ignored`) there"
 	kinder  = "a null dereference in the original; here a `standard` retriever without a query matches all"
 	reader  = "the innermost cause is in the words of the JSON reader in use"
-	source  = "a reranker in the URL parameter `source` is refused by name"
 )
 
 // Differences are the cases that are answered otherwise on every cluster, by
 // their ids. A case that is not here must pass, and one that is must not.
 var Differences = map[string]Difference{
-	"equal-scores":            {200, shard},
-	"vanishing-scores":        {200, shard},
 	"text-empty-field":        {200, "an empty text is scored as such: one document doesn't fail the others"},
 	"child-without-query":     {200, kinder},
 	"recorded/inner-noquery":  {200, kinder},
 	"recorded/chunk":          {200, "8.19 doesn't know `chunk_rescorer`, which came with 9.2"},
-	"source-parameter":        {400, source},
 	"recorded/fail":           {400, "the innermost reason speaks of the original's remote service"},
 	"recorded/named":          {200, "the names of the child's own queries are kept beside the reranker's"},
 	"recorded/inf-get":        {200, "the original's endpoint is one of a remote service; the endpoints here are of the service `elasticsearch`, which runs models itself"},
