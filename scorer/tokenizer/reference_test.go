@@ -46,6 +46,15 @@ func readJSON(tb testing.TB, path string, into any) {
 	}
 }
 
+func readFile(tb testing.TB, family string) []byte {
+	tb.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", family, "tokenizer.json"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data
+}
+
 func open(tb testing.TB, family string) *Tokenizer {
 	tb.Helper()
 	var f Files

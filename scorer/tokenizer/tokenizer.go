@@ -24,6 +24,7 @@ type Files struct {
 type Tokenizer struct {
 	mu      sync.RWMutex // held for reading while the library encodes; Close must not free under it
 	lib     *tokenizers.Tokenizer
+	fast    *wordpiece // nil: the library does all the work
 	spec    spec
 	guard   guard
 	special int
@@ -42,7 +43,7 @@ func New(f Files) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load tokenizer.json: %w", err)
 	}
-	return &Tokenizer{lib: lib, spec: s, guard: newGuard(s), special: s.template.special()}, nil
+	return &Tokenizer{lib: lib, fast: newWordpiece(f.Tokenizer), spec: s, guard: newGuard(s), special: s.template.special()}, nil
 }
 
 // Encode returns the first ids of text, at most limit of them, without special
@@ -68,18 +69,24 @@ func (t *Tokenizer) Encode(text string, limit int) ([]uint32, error) {
 
 // encodeAll encodes the whole of text, which must be what clean returned. The caller holds mu.
 func (t *Tokenizer) encodeAll(text string) ([]uint32, error) {
-	ids, err := t.raw(text)
+	var ids []uint32
+	var err error
+	if t.fast != nil {
+		ids, err = t.fast.encode(text, t.library)
+	} else {
+		ids, err = t.library(text)
+	}
 	if err != nil || !t.guard.hit(ids) {
 		return ids, err
 	}
-	ids, err = t.raw(t.guard.breakUp(text))
+	ids, err = t.library(t.guard.breakUp(text))
 	if err != nil {
 		return nil, err
 	}
 	return t.guard.scrub(ids), nil
 }
 
-func (t *Tokenizer) raw(text string) ([]uint32, error) {
+func (t *Tokenizer) library(text string) ([]uint32, error) {
 	if text == "" {
 		return nil, nil
 	}

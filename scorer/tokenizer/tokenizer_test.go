@@ -226,21 +226,33 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
+// BenchmarkEncode measures texts of ASCII with and without the fast path, and one
+// with a word of other characters in ten.
 func BenchmarkEncode(b *testing.B) {
 	tok := open(b, "wordpiece")
-	for _, words := range []int{20, 100, 400} {
-		text := strings.Repeat("The moon pulls at oceans. ", words/5)
-		b.Run(fmt.Sprintf("%d words", words), func(b *testing.B) {
-			b.ReportAllocs()
-			tokens := 0
-			for b.Loop() {
-				ids, err := tok.Encode(text, 512)
-				if err != nil {
-					b.Fatal(err)
+	ordinary, accented := "The moon pulls at oceans. ", "The moon pulls at oceans, naïve water rises twice every day. "
+	for _, way := range []struct {
+		name, text string
+		encode     func(string) ([]uint32, error)
+	}{
+		{"fast path", ordinary, func(text string) ([]uint32, error) { return tok.Encode(text, 512) }},
+		{"fast path, accents", accented, func(text string) ([]uint32, error) { return tok.Encode(text, 512) }},
+		{"library", ordinary, tok.library},
+	} {
+		for _, bytes := range []int{100, 500, 2000} {
+			text := strings.Repeat(way.text, 1+bytes/len(way.text))
+			b.Run(fmt.Sprintf("%s/%d bytes", way.name, bytes), func(b *testing.B) {
+				b.ReportAllocs()
+				tokens := 0
+				for b.Loop() {
+					ids, err := way.encode(text)
+					if err != nil {
+						b.Fatal(err)
+					}
+					tokens += len(ids)
 				}
-				tokens += len(ids)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(tokens), "ns/token")
-		})
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(tokens), "ns/token")
+			})
+		}
 	}
 }
