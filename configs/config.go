@@ -65,6 +65,7 @@ type Rerank struct {
 	OnFailure       string        `yaml:"on_failure" usage:"what a search gets whose rerank step fails: degrade: the hits in first-stage order with a Warning header; fail: an error. allow_rerank_failures of a request wins" limits:"degrade, fail"`
 	Fusion          string        `yaml:"fusion" usage:"who executes the rrf, linear and pinned retrievers below a reranker at the top: proxy, also where the cluster lacks them or its licence refuses them; cluster. Elsewhere in a tree with a reranker the proxy does" limits:"proxy, cluster"`
 	FusionAlone     bool          `yaml:"fusion_alone" usage:"execute rrf and linear retrievers in searches without a reranker, too"`
+	FieldTemplates  bool          `yaml:"field_templates" usage:"let the field of a reranker hold a template over several fields, such as {{title}}. {{body}}"`
 	AllowTestModels bool          `yaml:"allow_test_models" usage:"accept the models overlap, numeric, failing and short, which are no rerankers, for tests only"`
 }
 

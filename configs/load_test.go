@@ -65,7 +65,7 @@ var samples = map[string]string{
 	"limits.body_bytes": "1MB", "limits.answer_bytes": "65537", "limits.window": "99",
 	"limits.header_timeout": "1500ms", "limits.idle_timeout": "1h",
 	"rerank.default_window": "31", "rerank.default_endpoint": "other", "rerank.timeout": "1s",
-	"rerank.on_failure": "fail", "rerank.fusion": "cluster", "rerank.fusion_alone": "true", "rerank.allow_test_models": "true", "endpoints": "a=builtin,b=/models/b;top_n=5;scores_only=true;long_document_strategy=chunk;max_chunks_per_doc=2",
+	"rerank.on_failure": "fail", "rerank.fusion": "cluster", "rerank.fusion_alone": "true", "rerank.field_templates": "true", "rerank.allow_test_models": "true", "endpoints": "a=builtin,b=/models/b;top_n=5;scores_only=true;long_document_strategy=chunk;max_chunks_per_doc=2",
 	"rules":                      "index=a*;field=b;window=5,index=c;field=d",
 	"inference.manage":           "false",
 	"inference.folder":           "/var/lib/rerankd",

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rerankd/rerankd/chunking"
+	"github.com/rerankd/rerankd/configs"
 	"github.com/rerankd/rerankd/internal/rerank"
 )
 
@@ -180,5 +181,35 @@ func TestThePassageComesWithTheHitInEveryPlan(t *testing.T) {
 	a := send(t, http.MethodPost, p.url+"/e2e-chunks/_search?filter_path=hits.hits._id", `{"retriever":`+leaf+`}`, "X-Rerankd-Passages", "true")
 	if strings.Contains(string(a.Body), "passage") {
 		t.Errorf("filter_path lets it through: %s", a)
+	}
+}
+
+// A template over several fields gives one text, in every plan.
+func TestATemplateOverSeveralFieldsIsScoredInEveryPlan(t *testing.T) {
+	index(t, "e2e-template", `{"mappings":{"properties":{"title":{"type":"text"},"body":{"type":"text"},"n":{"type":"integer"}}}}`,
+		document{"both", []byte(`{"title":"red boats","body":"with a motor"}`)},
+		document{"title", []byte(`{"title":"red boats"}`)},
+		document{"body", []byte(`{"body":"a motor"}`)},
+		document{"none", []byte(`{"n":1}`)})
+	p := startProxy(t, func(c *configs.Config) { c.Rerank.FieldTemplates = true })
+	leaf := reranker(words, "red boats motor", "{{title}}: {{body}}", all, "")
+	for name, body := range map[string]string{
+		"in one search": `{"retriever":` + leaf + `,"fields":["title"]}`,
+		"in two phases": `{"retriever":` + leaf + `,"fields":["title"],"explain":true}`,
+		"in a tree":     `{"retriever":{"rrf":{"retrievers":[` + leaf + `]}},"fields":["title"]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, a := search(t, p.url+"/e2e-template/_search", body)
+			if diff := cmp.Diff([]string{"both", "title", "body"}, found.ids()); diff != "" {
+				t.Errorf("order (-want +got):\n%s%s", diff, a)
+			}
+			if strings.Contains(string(a.Body), `"body":["`) || !strings.Contains(string(a.Body), `"title":["red boats"]`) {
+				t.Errorf("fields: %s", a)
+			}
+		})
+	}
+	a := send(t, http.MethodPost, p.url+"/e2e-template/_search", `{"retriever":`+leaf+`,"size":1}`, "X-Rerankd-Passages", "true")
+	if !strings.Contains(string(a.Body), `"text":"red boats: with a motor","start_offset":0,"end_offset":23`) {
+		t.Errorf("the passage: %s", a)
 	}
 }

@@ -116,7 +116,8 @@ func (e *Standing) reranked(w Work, n *node, list fusion.List) (fusion.List, err
 	var texts []string
 	var docs []int
 	for _, h := range list {
-		if value := e.found.documents[h.Doc].texts[n.rerank.Field]; value != nil {
+		values := e.found.documents[h.Doc].texts
+		if value := n.rerank.source.text(func(field string) *string { return values[field] }); value != nil {
 			texts, docs = append(texts, *value), append(docs, h.Doc)
 		}
 	}

@@ -1,13 +1,14 @@
 package retriever
 
 import (
+	"slices"
 	"strings"
 )
 
 // checkFields reads what the caller asked for under "fields" and
 // "docvalue_fields", since the text to score is fetched by the same means: it
-// notes whether the caller wants Field itself, and reports a conflict where the
-// caller's request would give Field another form.
+// notes which of the source's fields the caller wants itself, and reports a conflict
+// where the caller's request would give one of them another form.
 func (s *Search) checkFields() (conflict bool, err error) {
 	doc := s.request.Body
 	for _, m := range s.top {
@@ -23,18 +24,20 @@ func (s *Search) checkFields() (conflict bool, err error) {
 		}
 		for _, item := range items {
 			pattern, plain := fieldPattern(doc, item)
-			if !covers(pattern, s.Field) {
-				continue
+			for _, field := range s.source.fields {
+				if !covers(pattern, field) {
+					continue
+				}
+				if !plain || m.name == "docvalue_fields" {
+					conflict = true
+				}
+				s.wanted = append(s.wanted, field)
 			}
-			if !plain || m.name == "docvalue_fields" {
-				conflict = true
-			}
-			s.wantsOwn = true
 		}
 	}
 	if docvalues := s.request.Query.Get("docvalue_fields"); docvalues != "" {
 		for pattern := range strings.SplitSeq(docvalues, ",") {
-			if covers(pattern, s.Field) {
+			if slices.ContainsFunc(s.source.fields, func(field string) bool { return covers(pattern, field) }) {
 				conflict = true
 			}
 		}
@@ -77,6 +80,9 @@ func covers(pattern, field string) bool {
 	}
 	return strings.HasSuffix(rest, parts[last])
 }
+
+// wants reports whether the caller's own fields hold one of the source.
+func (s *Search) wants(field string) bool { return slices.Contains(s.wanted, field) }
 
 // fetchable reports whether the field can be asked for by its name: a pattern
 // never has a value under its own key.

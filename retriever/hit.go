@@ -69,19 +69,29 @@ func (f *FirstStage) readFields(v span) (value *string, spans []span, err error)
 	drop := make([]bool, len(fields))
 	left := len(fields)
 	for i, m := range fields {
-		exact := m.name == f.search.Field
-		if exact {
-			value = firstText(f.doc, m.value)
-		}
-		if !f.search.wantsOwn && (exact || under(m.name, f.search.Field) && !f.search.callerFields()) {
-			drop[i] = true
+		if drop[i] = f.search.fetchedOnly(m.name); drop[i] {
 			left--
 		}
 	}
+	value = f.search.source.text(func(field string) *string {
+		m, ok := find(fields, field)
+		if !ok {
+			return nil
+		}
+		return firstText(f.doc, m.value)
+	})
 	if left == 0 {
 		return value, nil, nil
 	}
 	return value, append([]span{}, without(fields, drop)...), nil
+}
+
+// fetchedOnly reports a field of an answer that is there for the text to score
+// alone: one of the source, or an object above one.
+func (s *Search) fetchedOnly(name string) bool {
+	return slices.ContainsFunc(s.source.fields, func(field string) bool {
+		return !s.wants(field) && (name == field || under(name, field) && !s.callerFields())
+	})
 }
 
 // under reports that name is an object above field: values of a nested field

@@ -28,6 +28,9 @@ type Options struct {
 	// FuseAlone executes rrf and linear retrievers here in searches without a
 	// reranker, too.
 	FuseAlone bool
+	// FieldTemplates lets [field] hold a template over several fields, such as
+	// {{title}}. {{body}}, in the place of a name.
+	FieldTemplates bool
 }
 
 // DefaultPage is the page size of a request that names neither a size nor a
@@ -48,7 +51,7 @@ type Request struct {
 // Search is a checked search with one text_similarity_reranker at the top of its
 // retriever tree. It keeps the request's body. It is read-only.
 type Search struct {
-	Field       string   // the document field whose text is scored
+	Field       string   // the document field whose text is scored, or a template over several
 	Query       string   // inference_text
 	InferenceID string   // the endpoint, the default one if the request names none
 	Window      int      // how many first-stage hits are reranked, at least 1
@@ -66,7 +69,8 @@ type Search struct {
 	retrieve member      // the member "retriever" of the body
 	paths    *FilterPath // filter_path, applied to the final answer
 	floor    *float32    // top-level min_score, compared with the score shown
-	wantsOwn bool        // the caller's own fields hold Field
+	source   source      // what Field means
+	wanted   []string    // fields of the source that the caller's own fields hold
 	name     string      // _name, which is that of the hits' matched query
 	pit      string      // the id of the caller's own point in time
 	explain  bool
@@ -189,6 +193,9 @@ func (s *Search) parseSingle(o Options) error {
 	}
 	given, err := s.parseReranker(own.value)
 	if err != nil {
+		return err
+	}
+	if s.source, err = newSource(s.Field, o.FieldTemplates); err != nil {
 		return err
 	}
 	page, err := s.parsePage()

@@ -56,8 +56,8 @@ func (s *Search) FirstPhase(pit string) (url.Values, []byte) {
 		edits = append(edits, edit{gone, blank(doc, gone)})
 	}
 	added := fmt.Appendf(nil, `,"pit":%s,"size":%d,"_source":false,"track_total_hits":false`, s.pointInTime(pit), s.Window)
-	if fetchable(s.Field) {
-		added = fmt.Appendf(added, `,"fields":[%s]`, marshal(s.Field))
+	if fields := s.source.toFetch(func(string) bool { return false }); len(fields) > 0 {
+		added = fmt.Appendf(added, `,"fields":%s`, marshal(fields))
 	}
 	if s.explain {
 		added = append(added, `,"explain":true`...)

@@ -54,7 +54,7 @@ func ParsePlain(r Request, o PlainOptions) (*Plain, error) {
 	if len(bytes.TrimSpace(r.Body)) == 0 {
 		r.Body = []byte("{}")
 	}
-	s := &Search{request: r, Field: o.Field, Window: o.Window, Query: o.Query}
+	s := &Search{request: r, Field: o.Field, source: source{fields: []string{o.Field}}, Window: o.Window, Query: o.Query}
 	if err := s.readPlain(); err != nil {
 		return nil, ErrNotOurs
 	}
@@ -131,12 +131,12 @@ func (p *Plain) Upstream() (url.Values, []byte) {
 		edits = append(edits, edit{at: gone})
 	}
 	added := append([]byte(`"size":`), strconv.Itoa(max(s.Window, s.From+s.Size))...)
-	switch {
-	case s.wantsOwn:
+	switch list := marshal(s.source.toFetch(s.wants)); {
+	case s.wants(s.Field):
 	case fields.end > 0:
-		edits = append(edits, s.appendField(fields.end-1, marshal(s.Field)))
+		edits = append(edits, s.appendFields(fields.end-1, list))
 	default:
-		added = fmt.Appendf(added, `,"fields":[%s]`, marshal(s.Field))
+		added = fmt.Appendf(added, `,"fields":%s`, list)
 	}
 	if slices.Contains(drop, false) {
 		added = append(added, ',')

@@ -33,8 +33,8 @@ func (s *Search) parseTree(o Options) error {
 		switch {
 		case n.name == namePinned:
 			t.pinned = append(t.pinned, n)
-		case n.rerank != nil && fetchable(n.rerank.Field) && !slices.Contains(t.fields, n.rerank.Field):
-			t.fields = append(t.fields, n.rerank.Field)
+		case n.rerank != nil:
+			t.fields = append(t.fields, n.rerank.source.toFetch(func(f string) bool { return slices.Contains(t.fields, f) })...)
 		}
 	})
 	s.tree = t
@@ -220,6 +220,9 @@ func (p *treeParser) reranker(n *node) error {
 	own.below = func(m member) error { return p.child(n, reader{doc: p.doc, parser: Name}, m) }
 	g, err := own.parseReranker(n.body)
 	own.below = nil
+	if err == nil {
+		own.source, err = newSource(own.Field, p.options.FieldTemplates)
+	}
 	if err != nil {
 		return err
 	}

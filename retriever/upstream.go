@@ -125,22 +125,24 @@ func (s *Search) editTop() []edit {
 		edits = append(edits, edit{gone, blank(doc, gone)})
 	}
 	added := append([]byte(`,"size":`), strconv.Itoa(s.Window)...)
-	if fetchable(s.Field) && !s.wantsOwn {
-		name := marshal(s.Field)
+	if names := s.source.toFetch(s.wants); len(names) > 0 {
+		list := marshal(names)
 		if fields.end > 0 {
-			edits = append(edits, s.appendField(fields.end-1, name))
+			edits = append(edits, s.appendFields(fields.end-1, list))
 		} else {
-			added = append(append(append(added, `,"fields":[`...), name...), ']')
+			added = append(append(added, `,"fields":`...), list...)
 		}
 	}
 	return append(edits, edit{span{last.end, last.end}, added})
 }
 
-// appendField adds a name at the end of the caller's own array of fields.
-func (s *Search) appendField(end int, name []byte) edit {
+// appendFields adds an array of names at the end of the caller's own array of
+// fields.
+func (s *Search) appendFields(end int, list []byte) edit {
+	names := list[1 : len(list)-1]
 	before := bytes.TrimRight(s.request.Body[:end], " \t\r\n")
 	if before[len(before)-1] != '[' {
-		name = append([]byte{','}, name...)
+		names = append([]byte{','}, names...)
 	}
-	return edit{span{end, end}, name}
+	return edit{span{end, end}, names}
 }

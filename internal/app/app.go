@@ -159,6 +159,7 @@ func (a *App) newProxy(c configs.Config, u *proxy.Upstream, endpoints *inference
 			DefaultEndpoint: c.Rerank.DefaultEndpoint,
 			PassFusion:      c.Rerank.Fusion == configs.FusionCluster,
 			FuseAlone:       c.Rerank.FusionAlone,
+			FieldTemplates:  c.Rerank.FieldTemplates,
 		},
 		RerankTimeout: c.Rerank.Timeout,
 		FailOnRerank:  c.Rerank.OnFailure == configs.OnFailureFail,
