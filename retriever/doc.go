@@ -3,6 +3,10 @@
 // writes the search that the cluster is to run instead (the first stage), reads
 // the first stage's answer, and writes the final answer from a ranking.
 //
+// Where retrievers above, below or beside the reranker are not the cluster's to
+// execute, the search is a [Tree]: its leaves are searches on the cluster, and
+// [Found.Evaluate] ranks what they find from the leaves up.
+//
 // The package is pure: it does no I/O, starts no goroutine and knows neither a
 // model nor an HTTP connection. Every function is safe for concurrent use.
 //

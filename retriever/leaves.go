@@ -7,7 +7,7 @@ import (
 
 // padLimit bounds the blanks by which the searches of one multi search are told
 // apart when the cluster names a column; beyond it they are not.
-const padLimit = 1 << 18
+const padLimit = 1 << 16
 
 // Leaves is the multi search, in lines, that fetches the hits of every leaf, and
 // the documents that are pinned, on a point in time. Its answer is for [Tree.Read].

@@ -2,11 +2,14 @@ package retriever
 
 import "github.com/rerankd/rerankd/retriever/fusion"
 
-// maxLeaves and maxRerankers bound what one search may cost: the searches on the
-// cluster, and the calls of a model.
+// The bounds of what one search may cost: the searches on the cluster, and the
+// calls of a model.
 const (
 	maxLeaves    = 64
 	maxRerankers = 16
+	// maxTreeBytes bounds the queries of all leaves together: each carries the filters
+	// of all retrievers above it.
+	maxTreeBytes = 32 << 20
 )
 
 // node is one retriever of a tree that is executed here. Which of its later
@@ -31,6 +34,7 @@ type node struct {
 	form        validation // rrf and linear: what is wrong with the form
 	query       []byte     // the leaf of a short form: its query
 	pins        []pin
+	offered     int // how many pins the request names, the same ones counted again
 	rescore     span
 }
 

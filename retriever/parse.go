@@ -74,6 +74,7 @@ type Search struct {
 	name     string      // _name, which is that of the hits' matched query
 	pit      string      // the id of the caller's own point in time
 	explain  bool
+	untold   bool // two phases are needed, but no query says what the child matches
 	twoPhase bool
 	tail     []byte             // in two phases: the query for all that the child matches
 	tree     *Tree              // for searches that are executed as a tree
@@ -152,7 +153,11 @@ func Parse(r Request, o Options) (*Search, error) {
 	}
 	s := &Search{request: r, top: top, retrieve: tree}
 	if seen.single(o) {
-		return s, s.parseSingle(o)
+		err := s.parseSingle(o)
+		if !s.untold || seen.foreign || seen.fusions == 0 {
+			return s, err
+		}
+		s = &Search{request: r, top: top, retrieve: tree} // the cluster's for one phase alone
 	}
 	if slices.ContainsFunc(seen.above, foreign) {
 		return nil, Unsupported("a [%s] inside [%s]", Name, strings.Join(seen.above, "] inside ["))

@@ -30,6 +30,7 @@ func (s *Search) plan() error {
 	}
 	tail, ok := s.child.tailQuery(doc, pushed, 0)
 	if !ok {
+		s.untold = true
 		return Unsupported("%s beside a [%s] over a [%s]", reason, Name, s.child.name)
 	}
 	s.twoPhase, s.tail = true, tail

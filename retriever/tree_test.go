@@ -3,6 +3,7 @@ package retriever_test
 import (
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -153,6 +154,12 @@ func TestFaultsInATreeAreReportedByTheRetrieversAroundThem(t *testing.T) {
 		{"deeper than anyone nests", top(strings.Repeat(`{"pinned": {"ids": ["a"], "retriever": `, 64) + second + strings.Repeat("}}", 64)), []string{
 			"illegal_argument_exception: rerankd does not support retrievers nested deeper than 64",
 		}},
+		{"pins without end", top(`{"pinned": {"ids": [` + strings.Repeat(`"a", "b",`, 5000) + strings.Repeat(`"x",`, 3) + pins(300) + `], "retriever": ` + second + `}}`), []string{
+			"illegal_argument_exception: [pinned] Max of 100 ids exceeded: 10303 provided.",
+		}},
+		{"filters that grow with the leaves", top(`{"rrf": {"filter": {"x": "` + strings.Repeat("x", 1<<20) + `"}, "retrievers": [` + second + strings.Repeat(","+matchAll, 40) + `]}}`), []string{
+			"illegal_argument_exception: rerankd does not support a tree whose retrievers have more than [33554432] bytes, each with the filters of all above it",
+		}},
 		{"more rerankers than are granted", top(`{"rrf": {"retrievers": [` + strings.Repeat(second+",", 16) + second + `]}}`), []string{
 			"illegal_argument_exception: rerankd does not support more than 16 [text_similarity_reranker] in one search",
 		}},
@@ -171,6 +178,15 @@ func TestFaultsInATreeAreReportedByTheRetrieversAroundThem(t *testing.T) {
 			}
 		})
 	}
+}
+
+// pins is n different ids.
+func pins(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = strconv.Quote(strconv.Itoa(i))
+	}
+	return strings.Join(list, ",")
 }
 
 func TestEveryRetrieverOfATreeIsValidated(t *testing.T) {
@@ -251,6 +267,7 @@ func TestOnlyWhatMustBeIsExecutedAsATree(t *testing.T) {
 		{"a reranker over a rescorer", reranker(`{"rescorer": {"retriever": `+matchAll+`, "rescore": {}}}`, ""), nil, false, true},
 		{"a reranker over a fusion", reranker(fused, ""), nil, true, true},
 		{"the same, left to the cluster", reranker(fused, ""), func(o *retriever.Options) { o.PassFusion = true }, false, true},
+		{"the same with what takes two phases", strings.TrimSuffix(reranker(fused, ""), "}") + `, "post_filter": {}}`, func(o *retriever.Options) { o.PassFusion = true }, true, true},
 		{"a reranker over a rule, which only the cluster knows", reranker(`{"rule": {"retriever": `+fused+`}}`, ""), nil, false, true},
 		{"a reranker over a collapsing query", reranker(`{"standard": {"collapse": {"field": "g"}}}`, ""), nil, true, true},
 		{"a fusion alone", alone, nil, false, false},

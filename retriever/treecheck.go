@@ -62,6 +62,9 @@ func (v *validation) smaller(n *node, child, key string, window int) {
 // with another query, so that little is refused.
 func (s *Search) planTree() error {
 	s.twoPhase = true
+	if s.tree.size() > maxTreeBytes {
+		return Unsupported("a tree whose retrievers have more than [%d] bytes, each with the filters of all above it", maxTreeBytes)
+	}
 	if err := s.refuseParameters(); err != nil {
 		return err
 	}
@@ -81,6 +84,17 @@ func (s *Search) planTree() error {
 		s.explain = query.Get("explain") != "false"
 	}
 	return nil
+}
+
+// size is how many bytes of the request the searches of all leaves hold.
+func (t *Tree) size() (n int) {
+	for _, leaf := range t.leaves {
+		n += leaf.body.end - leaf.body.off
+		for _, f := range leaf.filters() {
+			n += f.value.end - f.value.off
+		}
+	}
+	return n
 }
 
 // refuseParameters refuses by name the URL parameters that no plan can follow.

@@ -48,7 +48,7 @@ func (p *treeParser) pinnedBody(n *node) error {
 	case len(n.pins) == 0:
 		return unbuilt(namePinned, n.body.end-1, "Either 'ids' or 'docs' must be provided and non-empty for pinned retriever")
 	case len(n.pins) > maxPins:
-		return late("[%s] Max of %d ids exceeded: %d provided.", namePinned, maxPins, len(n.pins))
+		return late("[%s] Max of %d ids exceeded: %d provided.", namePinned, maxPins, n.offered)
 	}
 	return p.pinnable(n.children[0])
 }
@@ -119,9 +119,11 @@ func (p *treeParser) pinDoc(item span) (pin, error) {
 	return one, nil
 }
 
-// addPin adds a pin unless it is there.
+// addPin adds a pin unless it is there. Beyond what Elasticsearch takes they are
+// counted alone.
 func (n *node) addPin(one pin) {
-	if !slices.Contains(n.pins, one) {
+	n.offered++
+	if len(n.pins) <= maxPins && !slices.Contains(n.pins, one) {
 		n.pins = append(n.pins, one)
 	}
 }
