@@ -59,8 +59,8 @@ func peek(res *http.Response) ([]byte, bool) {
 	if err != nil || len(raw) == absentLimit {
 		return nil, false
 	}
-	if gzipped(res.Header) {
-		raw, err = gunzip(bytes.NewReader(raw), absentLimit)
+	if packed(res.Header) {
+		raw, err = unpack(res.Header, bytes.NewReader(raw), absentLimit)
 	}
 	return raw, err == nil && len(raw) < absentLimit
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -39,7 +40,7 @@ func (p *Proxy) asyncSearch(w http.ResponseWriter, r *http.Request) {
 	if fault == nil {
 		_, fault = retriever.Formatted(nil, query)
 	}
-	q.fault = fault
+	q.fault = cmp.Or(q.fault, fault)
 	q.r = withoutParams(asSearch(q.r, asyncTail), "keep_alive", "keep_on_completion", "wait_for_completion_timeout", "filter_path", "pretty")
 	rec := of(w)
 	rec.wrap = func(answer []byte) []byte {

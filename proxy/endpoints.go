@@ -124,7 +124,7 @@ func (p *Proxy) createEndpoint(w http.ResponseWriter, r *http.Request) {
 		p.respond(w, r, nil, p.refuseExisting(r, t.id))
 		return
 	}
-	if kindOfMedia(r.Header.Get("Content-Type")) != mediaText || opaque(r.Header) || r.Body == nil {
+	if !isJSON(r.Header.Get("Content-Type")) || opaque(r.Header) || r.Body == nil {
 		p.pass(w, r)
 		return
 	}

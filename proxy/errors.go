@@ -122,6 +122,7 @@ func (p *Proxy) writeError(w http.ResponseWriter, r *http.Request, err *retrieve
 	h := w.Header()
 	h.Set(productHeader, product)
 	h.Set("Content-Type", answerType(r))
+	body = of(w).form.written(h, body)
 	if id := r.Header.Get(opaqueHeader); id != "" {
 		h.Set(opaqueHeader, id) // as Elasticsearch gives it back
 	}

@@ -8,7 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"strings"
+	"strconv"
 
 	"github.com/rerankd/rerankd/retriever"
 )
@@ -84,7 +84,7 @@ func (p *Proxy) readAnswer(ctx context.Context, res *http.Response) ([]byte, err
 	if res.ContentLength > limit {
 		return nil, answerTooLarge(limit)
 	}
-	if kindOfMedia(res.Header.Get("Content-Type")) != mediaText || res.Header.Get("Content-Encoding") != "" {
+	if !isJSON(res.Header.Get("Content-Type")) || res.Header.Get("Content-Encoding") != "" {
 		return nil, fmt.Errorf("%w: content type %q, encoding %q", retriever.ErrAnswer,
 			res.Header.Get("Content-Type"), res.Header.Get("Content-Encoding"))
 	}
@@ -100,9 +100,13 @@ func (p *Proxy) readAnswer(ctx context.Context, res *http.Response) ([]byte, err
 	return answer, nil
 }
 
-// relayAnswer gives an answer of the cluster on as it is.
+// relayAnswer gives an answer of the cluster on as it is, or in the form that the
+// caller has asked for.
 func relayAnswer(w http.ResponseWriter, res *http.Response) {
 	stripHopByHop(res.Header)
+	if f := of(w).form; !f.json() && isJSON(res.Header.Get("Content-Type")) {
+		reform(f, res)
+	}
 	maps.Copy(w.Header(), res.Header)
 	w.WriteHeader(res.StatusCode)
 	buf := copyBuffers{}.Get()
@@ -111,6 +115,24 @@ func relayAnswer(w http.ResponseWriter, res *http.Response) {
 		of(w).err = fmt.Errorf("relay answer: %w", err)
 		panic(http.ErrAbortHandler) // the header is out: all that is left is to break off
 	}
+}
+
+// reform writes an error of the cluster in another form than JSON.
+func reform(f form, res *http.Response) {
+	source := res.Body
+	body, err := readAtMost(source, res.ContentLength, refusalLimit)
+	var again io.Reader = bytes.NewReader(body)
+	if err != nil || len(body) == refusalLimit {
+		again = io.MultiReader(again, source)
+	} else {
+		body = f.written(res.Header, body)
+		again = bytes.NewReader(body)
+		res.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	res.Body = struct {
+		io.Reader
+		io.Closer
+	}{again, source}
 }
 
 // onlyWriter hides ReadFrom, so that io.CopyBuffer uses its buffer.
@@ -125,13 +147,4 @@ func copyAnswerHeader(to, from http.Header) {
 		from.Del(name)
 	}
 	maps.Copy(to, from)
-}
-
-// wantsJSON reports whether an answer in JSON is what the client asked for.
-func wantsJSON(accept string) bool {
-	accept = strings.ToLower(accept)
-	if strings.Contains(accept, "json") || strings.Contains(accept, "*/*") {
-		return true
-	}
-	return !strings.Contains(accept, "yaml") && !strings.Contains(accept, "cbor") && !strings.Contains(accept, "smile")
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
+
+	"github.com/rerankd/rerankd/internal/xcontent"
 )
 
 const (
@@ -38,27 +40,10 @@ func stripHopByHop(h http.Header) {
 	}
 }
 
-// mediaKind says how the bytes of a body are to be read.
-type mediaKind int
-
-const (
-	mediaOther  mediaKind = iota // none that Elasticsearch takes a search in
-	mediaText                    // JSON
-	mediaBinary                  // YAML, CBOR or Smile, which this program doesn't read
-)
-
-// kindOfMedia sorts a Content-Type. Parameters, the charset and the version of
-// the vendor form among them, don't matter.
-func kindOfMedia(contentType string) mediaKind {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	switch media = strings.TrimPrefix(media, "application/"); strings.TrimPrefix(media, "vnd.elasticsearch+") {
-	case "json":
-		return mediaText
-	case "yaml", "cbor", "smile":
-		return mediaBinary
-	}
-	return mediaOther
+// isJSON reports a media type of one JSON value.
+func isJSON(mediaType string) bool {
+	f, _, ok := xcontent.Of(mediaType)
+	return ok && f == xcontent.JSON
 }
 
 // answerType is the Content-Type that Elasticsearch would answer r's own media

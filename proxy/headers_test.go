@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 )
 
@@ -25,34 +26,29 @@ func TestAnswerTypeMirrorsWhatWasAsked(t *testing.T) {
 	}
 }
 
-func TestMediaTypesAreSortedWithoutTheirParameters(t *testing.T) {
-	for contentType, want := range map[string]mediaKind{
-		"application/json":                                      mediaText,
-		"Application/JSON ; charset=utf-8":                      mediaText,
-		"application/vnd.elasticsearch+json;compatible-with=8":  mediaText,
-		"application/yaml":                                      mediaBinary,
-		"application/vnd.elasticsearch+cbor; compatible-with=9": mediaBinary,
-		"application/smile":                                     mediaBinary,
-		"application/x-ndjson":                                  mediaOther,
-		"text/plain":                                            mediaOther,
-		"application/jsonp":                                     mediaOther,
-		"application/problem+json":                              mediaOther,
-		"":                                                      mediaOther,
+func TestTheFormOfAnAnswerIsTheOneThatElasticsearchChooses(t *testing.T) {
+	for _, tc := range []struct{ query, accept, contentType, format, version string }{
+		{"", "", "application/json", "json", ""},
+		{"", "application/yaml", "application/json", "yaml", ""},
+		{"", "", "application/yaml", "yaml", ""},
+		{"", "*/*", "application/yaml", "yaml", ""},
+		{"", "application/json", "application/yaml", "json", ""},
+		{"", "application/cbor", "application/json", "cbor", ""},
+		{"", "text/html,application/yaml", "application/json", "json", ""},
+		{"format=yaml", "", "application/json", "yaml", ""},
+		{"format=application%2Fcbor", "", "application/json", "cbor", ""},
+		{"format=json", "application/yaml", "application/json", "json", ""},
+		{"format=txt", "application/yaml", "application/json", "json", ""},
+		{"", "application/vnd.elasticsearch+cbor;compatible-with=8", "application/vnd.elasticsearch+json;compatible-with=8", "cbor", "8"},
+		{"", "application/vnd.elasticsearch+yaml;compatible-with=<x>", "", "yaml", ""},
+		{"", "text/plain", "application/json", "json", ""},
+		{"", "application/smile", "application/json", "smile", ""},
+		{"", "", "application/x-ndjson", "json", ""},
+		{"source=a&source_content_type=application/yaml", "", "", "yaml", ""},
 	} {
-		if got := kindOfMedia(contentType); got != want {
-			t.Errorf("%q: kind %d, want %d", contentType, got, want)
-		}
-	}
-}
-
-func TestClientsThatAskForAnotherFormatAreTold(t *testing.T) {
-	for accept, want := range map[string]bool{
-		"": true, "*/*": true, "application/json": true, "text/html,application/yaml;q=0.5,*/*": true, "text/plain": true,
-		"application/vnd.elasticsearch+json;compatible-with=8,text/plain": true,
-		"application/yaml": false, "application/vnd.elasticsearch+smile;compatible-with=8": false, "application/CBOR": false,
-	} {
-		if got := wantsJSON(accept); got != want {
-			t.Errorf("%q: %v, want %v", accept, got, want)
+		r := &http.Request{URL: &url.URL{RawQuery: tc.query}, Header: http.Header{"Accept": {tc.accept}, "Content-Type": {tc.contentType}}}
+		if got := formOf(r); string(got.format) != tc.format || got.version != tc.version {
+			t.Errorf("%+v: %+v", tc, got)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -8,7 +9,9 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
 )
 
 // held is a request body of which the beginning has been read. Whatever comes of
@@ -23,12 +26,12 @@ type held struct {
 
 // hold reads the body of r until it ends or more than limit bytes of it are
 // there. A compressed body counts by what it decompresses to, and by what it is,
-// so that one that decompresses to nothing can't go on for ever. A body that
-// isn't valid gzip is held as far as it is readable, and is not whole. The error
-// wraps errCaller: the client's side failed.
+// so that one that decompresses to nothing can't go on for ever. A body whose
+// compression is faulty is held as far as it is readable, and is not whole. The
+// error wraps errCaller: the client's side failed.
 func hold(r *http.Request, limit int64) (held, error) {
 	source := &sourceReader{r: r.Body}
-	if !gzipped(r.Header) {
+	if !packed(r.Header) {
 		raw, err := readAtMost(source, r.ContentLength, limit+1)
 		if err != nil {
 			return held{}, fmt.Errorf("read request body: %w: %w", errCaller, err)
@@ -37,7 +40,7 @@ func hold(r *http.Request, limit int64) (held, error) {
 		return held{raw: raw, text: raw, over: over, whole: !over, plain: true}, nil
 	}
 	var raw bytes.Buffer
-	text, err := gunzip(io.TeeReader(io.LimitReader(source, limit+1), &raw), limit+1)
+	text, err := unpack(r.Header, io.TeeReader(io.LimitReader(source, limit+1), &raw), limit+1)
 	if source.err != nil {
 		return held{}, fmt.Errorf("read request body: %w: %w", errCaller, source.err)
 	}
@@ -45,17 +48,40 @@ func hold(r *http.Request, limit int64) (held, error) {
 	return held{raw: raw.Bytes(), text: text, over: over, whole: err == nil && !over}, nil
 }
 
-// gunzip decompresses r until it ends or limit bytes are there.
-func gunzip(r io.Reader, limit int64) ([]byte, error) {
-	zr, err := gzip.NewReader(r)
+// unpack decompresses r, by the Content-Encoding in h, until it ends or limit
+// bytes are there.
+func unpack(h http.Header, r io.Reader, limit int64) ([]byte, error) {
+	zr, err := unpacker(h, r)
 	if err != nil {
-		return nil, fmt.Errorf("read gzip header: %w", err)
+		return nil, fmt.Errorf("read compression header: %w", err)
 	}
 	text, err := readAtMost(zr, -1, limit)
 	if err != nil {
-		return text, fmt.Errorf("read gzip body: %w", err)
+		return text, fmt.Errorf("read compressed body: %w", err)
 	}
 	return text, nil
+}
+
+// unpacker decompresses gzip, and deflate with or without a zlib header, as
+// Elasticsearch does.
+func unpacker(h http.Header, r io.Reader) (io.Reader, error) {
+	if strings.HasSuffix(encodingOf(h), "gzip") {
+		return gzip.NewReader(r)
+	}
+	peeked := bufio.NewReader(r)
+	head, err := peeked.Peek(2)
+	if err != nil {
+		return nil, err
+	}
+	const method = 8 // of zlib, in the low bits of a header that 31 divides
+	if head[0]&0x0f == method && (int(head[0])<<8|int(head[1]))%31 == 0 {
+		return zlib.NewReader(peeked)
+	}
+	return flate.NewReader(peeked), nil
+}
+
+func encodingOf(h http.Header) string {
+	return strings.ToLower(strings.TrimSpace(strings.Join(h["Content-Encoding"], ",")))
 }
 
 // firstBuffer is how much is set aside on the word of a Content-Length; more is
@@ -88,10 +114,10 @@ func (s *sourceReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// gzipped reports whether a body is compressed in a way that can be undone here.
-func gzipped(h http.Header) bool {
-	switch strings.ToLower(strings.TrimSpace(strings.Join(h["Content-Encoding"], ","))) {
-	case "gzip", "x-gzip":
+// packed reports whether a body is compressed in a way that can be undone here.
+func packed(h http.Header) bool {
+	switch encodingOf(h) {
+	case "gzip", "x-gzip", "deflate", "x-deflate":
 		return true
 	}
 	return false
@@ -99,8 +125,8 @@ func gzipped(h http.Header) bool {
 
 // opaque reports whether a body is compressed in a way that can't be undone here.
 func opaque(h http.Header) bool {
-	encoding := strings.TrimSpace(strings.Join(h["Content-Encoding"], ","))
-	return encoding != "" && !strings.EqualFold(encoding, "identity") && !gzipped(h)
+	encoding := encodingOf(h)
+	return encoding != "" && encoding != "identity" && !packed(h)
 }
 
 // replay gives r its body back, held bytes first. With a watch, the rest of a

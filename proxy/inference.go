@@ -145,7 +145,7 @@ func (p *Proxy) callEndpoint(r *http.Request, t target, e *inference.Endpoint) (
 
 // jsonBody reads the body of a request for an endpoint of this program.
 func (p *Proxy) jsonBody(r *http.Request, limit int64) ([]byte, error) {
-	if kindOfMedia(r.Header.Get("Content-Type")) != mediaText || opaque(r.Header) {
+	if !isJSON(r.Header.Get("Content-Type")) || opaque(r.Header) {
 		return nil, retriever.Unsupported("a body of type [%s] and encoding [%s] for an inference endpoint; send JSON",
 			clip(r.Header.Get("Content-Type")), clip(r.Header.Get("Content-Encoding")))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/rerankd/rerankd/internal/xcontent"
 	"github.com/rerankd/rerankd/retriever"
 )
 
@@ -67,35 +68,72 @@ func (p *Proxy) ordinary(w http.ResponseWriter, q inquiry) {
 // inquire reads a search's JSON, from its body or from the URL. What can't hold a
 // reranker is passed on, and what may hold one that can't be reached is refused;
 // ok then is false. The body of several searches is lines of JSON, which clients
-// send under either name.
+// send under either name. From here on answers have the form that r asks for.
 func (p *Proxy) inquire(w http.ResponseWriter, r *http.Request, several bool) (q inquiry, ok bool) {
+	rec := of(w)
+	rec.form = formOf(r)
 	if r.Body == nil || r.Body == http.NoBody {
-		return p.inquireURL(w, r)
+		q, ok = p.inquireURL(w, r)
+	} else {
+		q, ok = p.inquireBody(w, r, several)
 	}
+	if ok && !rec.form.json() {
+		q.r = inJSON(q.r)
+	}
+	if rec.form.format == xcontent.Smile {
+		q.fault = retriever.Unsupported("a [%s] with an answer of type [%s]; ask for another", retriever.Name, rec.form.format)
+	}
+	return q, ok
+}
+
+func (p *Proxy) inquireBody(w http.ResponseWriter, r *http.Request, several bool) (q inquiry, ok bool) {
 	contentType := r.Header.Get("Content-Type")
 	if several {
 		contentType = jsonLines(contentType)
 	}
-	switch kind := kindOfMedia(contentType); {
-	case kind == mediaOther, opaque(r.Header):
+	format, _, _ := xcontent.Of(contentType)
+	switch {
+	case format == "", opaque(r.Header):
 		p.pass(w, r) // Elasticsearch refuses the type, and knows the encoding or refuses it
 		return q, false
-	case kind == mediaBinary:
-		p.passUnsupported(w, r, binaryWatch(contentType))
+	case format == xcontent.Smile, format != xcontent.JSON && several:
+		p.passUnsupported(w, r, otherWatch(format, contentType))
 		return q, false
 	}
 	body, err := hold(r, p.o.BodyLimit)
 	switch {
 	case err != nil:
 		p.fail(w, r, err)
+		return q, false
 	case body.over:
-		p.passUnlessNamed(w, r, body, &nameWatch{find: &nameFinder{}, named: tooLarge(p.o.BodyLimit)})
-	case !body.whole:
-		p.pass(w, body.replay(r, nil))
-	default:
-		return inquiry{pass: func(w http.ResponseWriter) { p.pass(w, body.replay(r, nil)) }, r: r, body: body.text}, true
+		p.passUnlessNamed(w, r, body, &nameWatch{find: &nameFinder{anywhere: format == xcontent.CBOR}, named: tooLarge(p.o.BodyLimit)})
+		return q, false
 	}
-	return q, false
+	q = inquiry{pass: func(w http.ResponseWriter) { p.pass(w, body.replay(r, nil)) }, r: r, body: body.text}
+	if !body.whole {
+		q.pass(w)
+		return q, false
+	}
+	return p.translated(w, q, format)
+}
+
+// translated reads a body of another format than JSON as JSON. One without the
+// reranker's name is passed on unread.
+func (p *Proxy) translated(w http.ResponseWriter, q inquiry, format xcontent.Format) (inquiry, bool) {
+	if format == xcontent.JSON {
+		return q, true
+	}
+	if !retriever.MayHold(q.body) {
+		q.pass(w)
+		return q, false
+	}
+	body, err := xcontent.ToJSON(format, q.body)
+	if err != nil {
+		p.fail(w, q.r, retriever.Unsupported("a [%s] in this body of type [%s], %v; send JSON", retriever.Name, format, err))
+		return q, false
+	}
+	q.r, q.body = inJSON(q.r), body
+	return q, true
 }
 
 // The URL parameters that stand for a body and its type.
@@ -112,15 +150,16 @@ func (p *Proxy) inquireURL(w http.ResponseWriter, r *http.Request) (q inquiry, o
 	if source == "" {
 		return q, true
 	}
+	format, _, known := xcontent.Of(jsonLines(contentType))
 	switch {
-	case !query.Has(sourceTypeParam):
-		p.pass(w, r) // Elasticsearch takes neither without the other
+	case !known:
+		q.pass(w) // Elasticsearch takes neither without the other
 		return q, false
-	case kindOfMedia(jsonLines(contentType)) != mediaText:
-		if holdsName([]byte(source)) {
-			p.fail(w, r, binaryWatch(contentType).named)
+	case format == xcontent.Smile:
+		if watch := otherWatch(format, contentType); watch.find.feed([]byte(source)) {
+			p.fail(w, r, watch.named)
 		} else {
-			p.pass(w, r)
+			q.pass(w)
 		}
 		return q, false
 	}
@@ -128,13 +167,13 @@ func (p *Proxy) inquireURL(w http.ResponseWriter, r *http.Request) (q inquiry, o
 	q.r.Header = r.Header.Clone()
 	q.r.Header.Set("Content-Type", contentType)
 	q.body = []byte(source)
-	return q, true
+	return p.translated(w, q, format)
 }
 
-// binaryWatch looks for the retriever's name in a body that isn't read.
-func binaryWatch(contentType string) *nameWatch {
+// otherWatch looks for the retriever's name in a body that isn't read.
+func otherWatch(format xcontent.Format, contentType string) *nameWatch {
 	return &nameWatch{
-		find:  &nameFinder{anywhere: !strings.Contains(strings.ToLower(contentType), "yaml")},
+		find:  &nameFinder{anywhere: format != xcontent.YAML},
 		named: retriever.Unsupported("a [%s] in a body of type [%s]; send JSON", retriever.Name, clip(contentType)),
 	}
 }

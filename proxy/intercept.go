@@ -27,7 +27,7 @@ func (p *Proxy) passUnsupported(w http.ResponseWriter, r *http.Request, watch *n
 		return
 	}
 	limit := p.o.BodyLimit
-	if !gzipped(r.Header) {
+	if !packed(r.Header) {
 		limit = min(limit, peekLimit)
 	}
 	body, err := hold(r, limit)

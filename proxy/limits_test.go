@@ -118,17 +118,19 @@ func TestRerankerWhereItCannotBeReachedIsRefusedByName(t *testing.T) {
 	var body []byte
 	b := start(t, []string{cluster(t, whole(t, &got, &body)).URL}, nil)
 	for _, tc := range []struct{ name, method, path, contentType, encoding, body, want string }{
-		{"YAML", "POST", "/docs/_search", "application/yaml", "", "retriever: {text_similarity_reranker: {}}", "[application/yaml]"},
-		{"CBOR", "POST", "/docs/_search", "application/vnd.elasticsearch+cbor;compatible-with=8", "", "\xa1\x78\x18text_similarity_reranker\xa0", "cbor"},
+		{"YAML with an alias", "POST", "/docs/_search", "application/yaml", "", "retriever: {text_similarity_reranker: {a: &x 1, b: *x}}", "type [yaml], malformed body"},
+		{"CBOR with a tag", "POST", "/docs/_search", "application/vnd.elasticsearch+cbor;compatible-with=8", "", "\xa1\x78\x18text_similarity_reranker\xc1\x01", "type [cbor], malformed body"},
 		{"Smile", "GET", "/docs/_search", "application/smile", "", ":)\n\x00text_similarity_reranker", "smile"},
-		{"YAML in the URL", "GET", "/docs/_search?source_content_type=application/yaml&source=" + url.QueryEscape("retriever: {text_similarity_reranker: {}}"), "", "", "", "[application/yaml]"},
+		{"Smile in the URL", "GET", "/docs/_search?source_content_type=application/smile&source=" + url.QueryEscape(":)text_similarity_reranker"), "", "", "", "[application/smile]"},
+		{"YAML of a multi search", "POST", "/_msearch", "application/yaml", "", "text_similarity_reranker: x", "[application/yaml]"},
+		{"answer of a multi search as Smile", "POST", "/_msearch?format=smile", "application/json", "", "{\"index\":\"docs\"}\n" + rerankBody + "\n", "[smile]"},
 		{"CBOR of a multi search", "POST", "/_msearch", "application/cbor", "", "\xa1\x78\x18text_similarity_reranker\xa0", "cbor"},
 		{"a kept result", "POST", "/docs/_async_search?keep_on_completion=true", "application/json", "", rerankBody, "[keep_on_completion]"},
-		{"answer as YAML", "POST", "/docs/_search?format=yaml", "application/json", "", rerankBody, "[format]"},
+		{"answer as Smile", "POST", "/docs/_search?format=smile", "application/json", "", rerankBody, "[smile]"},
 		{"malformed parameters", "POST", "/docs/_search?x=%zz", "application/json", "", rerankBody, "URL parameters"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := send(t, tc.method, b.url+tc.path, tc.body, "Content-Type", tc.contentType, "Content-Encoding", tc.encoding)
+			a := send(t, tc.method, b.url+tc.path, tc.body, "Content-Type", tc.contentType, "Content-Encoding", tc.encoding, "Accept", "application/json")
 			e := wantError(t, a, http.StatusBadRequest, tc.want)
 			if e.Error.Type != "illegal_argument_exception" {
 				t.Errorf("type = %q", e.Error.Type)
@@ -138,8 +140,8 @@ func TestRerankerWhereItCannotBeReachedIsRefusedByName(t *testing.T) {
 			}
 		})
 	}
-	a := send(t, http.MethodPost, b.url+"/docs/_search", rerankBody, "Accept", "application/cbor")
-	wantError(t, a, http.StatusBadRequest, "[application/cbor]")
+	a := send(t, http.MethodPost, b.url+"/docs/_search", rerankBody, "Accept", "application/smile")
+	wantError(t, a, http.StatusBadRequest, "[smile]")
 }
 
 func TestTheMereWordIsNoReranker(t *testing.T) {

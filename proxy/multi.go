@@ -67,6 +67,9 @@ func (p *Proxy) splitMulti(w http.ResponseWriter, q inquiry, read reader) {
 		_, err = retriever.Formatted(nil, query)
 	}
 	switch {
+	case err == nil && ours > 0 && q.fault != nil:
+		p.fail(w, q.r, q.fault)
+		return
 	case err == nil && ours > 0 && malformed != nil:
 		p.fail(w, q.r, retriever.BadRequest("illegal_argument_exception", "malformed URL parameters"))
 		return

@@ -46,8 +46,6 @@ func (f *nameFinder) feed(piece []byte) bool {
 	return false
 }
 
-func holdsName(text []byte) bool { return (&nameFinder{}).feed(text) }
-
 // nameWatch reads through until the retriever's name has gone by, and fails then.
 type nameWatch struct {
 	r     io.Reader

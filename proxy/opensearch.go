@@ -3,7 +3,6 @@ package proxy
 import (
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -104,15 +103,10 @@ func closeOnOpenSearch(out *http.Request) error {
 
 // unpackedBody reads the body of a request, decompressed.
 func unpackedBody(r *http.Request) ([]byte, error) {
-	var from io.Reader = r.Body
-	if gzipped(r.Header) {
-		unpacked, err := gzip.NewReader(from)
-		if err != nil {
-			return nil, err
-		}
-		from = unpacked
+	if packed(r.Header) {
+		return unpack(r.Header, r.Body, maxPointInTime)
 	}
-	return io.ReadAll(io.LimitReader(from, maxPointInTime))
+	return io.ReadAll(io.LimitReader(r.Body, maxPointInTime))
 }
 
 func openedByOpenSearch(answer []byte) ([]byte, error) {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/rerankd/rerankd/internal/rerank"
+	"github.com/rerankd/rerankd/internal/xcontent"
 	"github.com/rerankd/rerankd/retriever"
 	"github.com/rerankd/rerankd/scorer"
 )
@@ -23,7 +23,7 @@ func (p *Proxy) byRule(w http.ResponseWriter, q inquiry) {
 	r, rule := q.r, q.rule
 	start := time.Now()
 	query, malformed := url.ParseQuery(r.URL.RawQuery)
-	if malformed != nil || !wantsJSON(strings.Join(r.Header["Accept"], ",")) {
+	if malformed != nil || of(w).form.format == xcontent.Smile {
 		q.pass(w)
 		return
 	}

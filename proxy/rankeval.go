@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -31,7 +32,7 @@ func (p *Proxy) rankEval(w http.ResponseWriter, r *http.Request) {
 	e, err := retriever.ParseEvaluation(q.body)
 	x := &evaluation{p: p, r: q.r, e: e, found: map[int]retriever.Hits{}, failed: map[int][]byte{}}
 	if err == nil {
-		err = x.parse()
+		err = cmp.Or(x.parse(), q.fault)
 	}
 	switch {
 	case errors.Is(err, retriever.ErrNotOurs):

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rerankd/rerankd/internal/rerank"
@@ -20,10 +19,6 @@ func (p *Proxy) rerank(w http.ResponseWriter, r *http.Request, s *retriever.Sear
 	rec := of(w)
 	sum := &rec.summary
 	sum.endpoint, sum.window = s.InferenceID, s.Window
-	if accept := strings.Join(r.Header["Accept"], ","); !wantsJSON(accept) {
-		p.fail(w, r, retriever.Unsupported("a [%s] with an answer of type [%s]; ask for JSON", retriever.Name, clip(accept)))
-		return
-	}
 	var err error
 	if sum.limit, err = p.deadline(r); err != nil {
 		p.fail(w, r, err)
@@ -218,6 +213,7 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, header http.Heade
 // deliver writes the body of an answer whose headers are set.
 func deliver(w http.ResponseWriter, r *http.Request, body []byte) {
 	h := w.Header()
+	body = of(w).form.written(h, body)
 	if len(body) >= compressFrom && acceptsGzip(r.Header) {
 		body = compress(body)
 		h.Set("Content-Encoding", "gzip")

@@ -43,7 +43,7 @@ func TestAnOrdinarySearchIsRerankedWhereARuleAndTheRequestSaySo(t *testing.T) {
 		{"another endpoint", "/docs/_search?rerankd=x", ruling(), nil, false, "/docs/_search?rerankd=x"},
 		{"no rules at all", "/docs/_search", nil, []string{"X-Other", "true"}, false, "/docs/_search"},
 		{"an order of its own", "/docs/_search?sort=n&&rerankd=true&x=%2f", ruling(), nil, false, "/docs/_search?sort=n&&x=%2f"},
-		{"an answer that is not JSON", "/docs/_search", ruling(always), []string{"Accept", "application/yaml"}, false, "/docs/_search"},
+		{"an answer in a format that is not written", "/docs/_search", ruling(always), []string{"Accept", "application/smile"}, false, "/docs/_search"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var seen arrived

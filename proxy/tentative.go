@@ -104,10 +104,10 @@ func (t *tentative) giveUp() {
 
 // text is the kept answer, decompressed as far as it is readable.
 func (t *tentative) text() []byte {
-	if !gzipped(t.header) {
+	if !packed(t.header) {
 		return t.body.Bytes()
 	}
-	text, err := gunzip(bytes.NewReader(t.body.Bytes()), t.limit)
+	text, err := unpack(t.header, bytes.NewReader(t.body.Bytes()), t.limit)
 	if err != nil {
 		return nil
 	}

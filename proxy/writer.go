@@ -19,6 +19,7 @@ type recorder struct {
 	broken  bool  // the answer ends in the middle
 	summary summary
 	wrap    func(answer []byte) []byte // what the answer is given in; nil: as it is
+	form    form                       // of answers that are not relayed as they come
 }
 
 // of finds the recorder that ServeHTTP put in front. Handlers of this package
