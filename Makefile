@@ -41,12 +41,8 @@ help: ## print this map
 native: ## fetch or build ONNX Runtime and libtokenizers.a into the cache folder
 	@$(NATIVE)
 
-.PHONY: model
-model: ## fetch the default model, to be embedded
-	@scorer/builtin/fetch.sh
-
 .PHONY: build
-build: native model ## build bin/rerankd
+build: native ## build bin/rerankd
 	go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/rerankd ./cmd/rerankd
 
 .PHONY: demo
@@ -55,21 +51,21 @@ demo: build ## rerank a real Elasticsearch's hits before your eyes; ARGS=--once 
 
 # gotestsum prints go test's own lines, and at the end what was skipped and why.
 .PHONY: test
-test: native model ## run every test, race detector on, a real Elasticsearch included
+test: native ## run every test, race detector on, a real Elasticsearch included
 	@$(call install,$(GOTESTSUM),gotest.tools/gotestsum@v$(GOTESTSUM_VERSION))
 	"$(GOTESTSUM)" --format standard-quiet -- -race -shuffle=on -timeout 20m ./...
 
 # Run in its folder, go test prints the summary that the tests write, and no more.
 .PHONY: conformance
-conformance: native model ## hold the program against Elasticsearch's answers, case by case
+conformance: native ## hold the program against Elasticsearch's answers, case by case
 	@cd e2e && go test -count=1 -timeout 20m -run '^TestConformance|^TestTheConformance'
 
 .PHONY: conformance-serve
-conformance-serve: native model ## start a cluster with the cases' fixtures and the program before it, until Ctrl-C
+conformance-serve: native ## start a cluster with the cases' fixtures and the program before it, until Ctrl-C
 	@go run ./e2e/conformance/serve $(ARGS)
 
 .PHONY: bench
-bench: native model ## measure pass-through, added latency and pairs a second; BENCHTIME=2s each
+bench: native ## measure pass-through, added latency and pairs a second; BENCHTIME=2s each
 	go test ./e2e -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m
 
 # fuzz_one TARGET DIR fuzzes one target. At its end Go's engine now and then
@@ -82,7 +78,7 @@ done
 endef
 
 .PHONY: fuzz
-fuzz: native model ## run every fuzz target for FUZZTIME=10s
+fuzz: native ## run every fuzz target for FUZZTIME=10s
 	@found=0; log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	while read -r dir; do \
 		targets=$$(go test -list '^Fuzz' "$$dir"); \
@@ -100,7 +96,7 @@ fmt: ## format the Go files
 	@$(GO_FILES) | xargs "$(GOFUMPT)" -w
 
 .PHONY: lint
-lint: native model ## formatting, go vet, golangci-lint, tidiness of go.mod
+lint: native ## formatting, go vet, golangci-lint, tidiness of go.mod
 	@$(call install,$(GOFUMPT),mvdan.cc/gofumpt@v$(GOFUMPT_VERSION))
 	@$(call install,$(GOLANGCI),github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_VERSION))
 	@out=$$($(GO_FILES) | xargs "$(GOFUMPT)" -d); \
@@ -111,6 +107,12 @@ lint: native model ## formatting, go vet, golangci-lint, tidiness of go.mod
 
 .PHONY: check
 check: lint test fuzz ## all that a change must pass: lint, test, fuzz
+
+# What `make train` trains on: a folder of sources, or several. See training/README.md.
+DATA ?= ../shared/data/train
+.PHONY: train
+train: ## make the default model again from training data: DATA=folders, ARGS=--quick for a short one
+	@training/train.sh --data $(DATA) $(ARGS)
 
 .PHONY: dist
 dist: build ## pack an archive that runs from any folder, and prove it

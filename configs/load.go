@@ -29,10 +29,10 @@ type LoadOptions struct {
 const fileVariable = envPrefix + "CONFIG"
 
 // reserved variables carry the prefix but are no settings: they steer where the
-// native libraries and the model come from.
+// native libraries come from.
 var reserved = []string{
 	fileVariable, envPrefix + "CACHE", envPrefix + "ONNXRUNTIME", envPrefix + "TOKENIZERS",
-	envPrefix + "MODEL_WHEEL", envPrefix + "NATIVE_SOURCES",
+	envPrefix + "NATIVE_SOURCES",
 }
 
 // Load reads the file over [Default], the variables over that, and the flags over

@@ -187,7 +187,7 @@ func TestVariablesOfOthersAndReservedOnesAreLeftAlone(t *testing.T) {
 	o := configs.LoadOptions{Environ: []string{
 		"PATH=/bin", "RERANKD=x", "rerankd_listen=x", "=C:=C:\\", "odd",
 		"RERANKD_CONFIG=", "RERANKD_CACHE=/c", "RERANKD_ONNXRUNTIME=/o", "RERANKD_TOKENIZERS=/t",
-		"RERANKD_MODEL_WHEEL=/w", "RERANKD_NATIVE_SOURCES=pip",
+		"RERANKD_NATIVE_SOURCES=pip",
 	}}
 	if _, err := configs.Load(o); err != nil {
 		t.Error(err)

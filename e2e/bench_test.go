@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/rerankd/rerankd/configs"
-	"github.com/rerankd/rerankd/scorer/builtin"
 )
 
 // The machine is shared by the load, the program and the cluster, and its speed
@@ -227,9 +226,6 @@ func BenchmarkPairs(b *testing.B) {
 // benchProgram runs the program as it is shipped, with the built-in model.
 func benchProgram(b *testing.B) *program {
 	b.Helper()
-	if _, ok := builtin.Model(); !ok {
-		b.Skip("this build is without the built-in model: run make model")
-	}
 	benchIndex(b)
 	return startProxy(b, func(c *configs.Config) {
 		builtIn(c)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/rerankd/rerankd/configs"
 	"github.com/rerankd/rerankd/e2e/conformance"
 )
 
@@ -53,7 +52,7 @@ func conform(t *testing.T, direct conformance.Target, name string) {
 			}
 		})
 	}
-	p := startProxyAt(t, direct.URL, func(c *configs.Config) { what.Builtin = conformance.Configure(c) })
+	p := startProxyAt(t, direct.URL, conformance.Configure)
 	through := direct
 	through.URL = p.url
 	var tally conformance.Tally

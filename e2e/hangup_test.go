@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/rerankd/rerankd/configs"
-	"github.com/rerankd/rerankd/scorer/builtin"
 )
 
 // leave sends a search on a connection of its own and hangs up when it is told.
@@ -46,9 +45,6 @@ func TestAClientWhoHangsUpWhileTheClusterWorksEndsThatWork(t *testing.T) {
 }
 
 func TestAClientWhoHangsUpWhileTheModelWorksEndsThatWork(t *testing.T) {
-	if _, ok := builtin.Model(); !ok {
-		t.Skip("NOT TESTED: the built-in model is not there, run `make model`; a smaller one is done before anyone can leave")
-	}
 	longIndex(t)
 	p := startProxy(t, func(c *configs.Config) {
 		c.Endpoints = append(c.Endpoints, configs.Endpoint{ID: "m", Model: configs.ModelBuiltin})

@@ -94,12 +94,7 @@ func models(t *testing.T) []model {
 		{"overlap", configs.Endpoint{ID: "m", Model: configs.ModelOverlap}, overlap.Words{}},
 		{"reference cross-encoder", configs.Endpoint{ID: "m", Model: referenceModel}, load(t, onnxFolder(t))},
 	}
-	folder, ok := builtin.Model()
-	if !ok {
-		t.Log("the built-in model is not compared: this build is without it, run make model")
-		return list
-	}
-	files, err := onnx.Open(folder)
+	files, err := onnx.Open(builtin.Model())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,9 +230,6 @@ func compareRanking(t *testing.T, want []ranked, got found) {
 // The trained model must be worth its cost: it finds what a search for the words
 // puts below documents that merely share some.
 func TestTheBuiltInModelLiftsTheAnswerOverDocumentsThatShareWords(t *testing.T) {
-	if _, ok := builtin.Model(); !ok {
-		t.Skip("this build is without the built-in model: run make model")
-	}
 	articleIndex(t)
 	p := startProxy(t, builtIn)
 	query := questions[0]

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/rerankd/rerankd/internal/native"
-	"github.com/rerankd/rerankd/scorer/builtin"
 )
 
 // writeCollection writes a small collection: for both queries BM25 has the right
@@ -145,13 +144,21 @@ func TestEvalWritesForPeople(t *testing.T) {
 }
 
 func TestEvalWithTheBuiltInModel(t *testing.T) {
-	if _, ok := builtin.Model(); !ok {
-		t.Skip("built without the built-in model: run `make model` to test it")
-	}
 	if _, err := native.Library(""); err != nil {
 		t.Skipf("no ONNX Runtime: %v", err)
 	}
-	folder, scores := writeCollection(t), t.TempDir()
+	folder, scores := filepath.Join(t.TempDir(), "answers"), t.TempDir()
+	writeAll(t, folder, map[string]string{ // for each query one that shares its words, and one that answers it
+		"corpus.jsonl": `{"_id": "bank", "text": "The store is open, and the way to it is best on foot."}
+{"_id": "hash", "text": "Passwords belong into a slow salted hash, such as argon2id."}
+{"_id": "history", "text": "What causes wars, what causes joy: causes in history."}
+{"_id": "moon", "text": "The Moon pulls the oceans, so the water rises twice a day: the tides."}
+`,
+		"queries.jsonl": `{"_id": "1", "text": "best way to store passwords"}
+{"_id": "2", "text": "what causes the tides"}
+`,
+		"qrels.tsv": "query-id\tcorpus-id\tscore\n1\thash\t1\n2\tmoon\t1\n",
+	})
 	e := evalJSON(t, folder, "--depth=4", "--scores", scores)
 	if e.Model == "" || e.Reranked["mrr@10"] <= e.FirstStage["mrr@10"] || e.Systems[0].Latency.Queries != 2 {
 		t.Errorf("%+v", e)

@@ -49,7 +49,7 @@ func (v versions) write(w io.Writer) error {
 	if v.ONNXRuntime.Error != "" {
 		runtimeLine = "none: " + v.ONNXRuntime.Error
 	}
-	model := "none built in: run `make model` and build again, or configure a model folder"
+	model := "unreadable: this build is broken"
 	if m := v.Model; m != nil {
 		model = fmt.Sprintf("%s, revision %s, licence %s\n             %s", m.ID, m.Revision, m.Licence, m.Origin)
 	}

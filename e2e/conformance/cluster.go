@@ -18,15 +18,12 @@ import (
 const (
 	// NeedElasticsearch is what OpenSearch lacks.
 	NeedElasticsearch = "elasticsearch"
-	// NeedBuiltin is the built-in model in the program under test.
-	NeedBuiltin = "builtin-model"
 )
 
 // Cluster is what is known of the cluster behind the program.
 type Cluster struct {
 	OpenSearch bool
 	Modules    []string // and plugins, sorted
-	Builtin    bool     // the program has the built-in model
 }
 
 // Ask asks a cluster what it is.
@@ -62,8 +59,6 @@ func (c Cluster) Has(need string) bool {
 	switch need {
 	case NeedElasticsearch:
 		return !c.OpenSearch
-	case NeedBuiltin:
-		return c.Builtin
 	}
 	return slices.Contains(c.Modules, need)
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/rerankd/rerankd/configs"
 	"github.com/rerankd/rerankd/internal/app"
-	"github.com/rerankd/rerankd/scorer/builtin"
 )
 
 // Configure sets c up as the original of the cases: its default window, an error
@@ -17,10 +16,8 @@ import (
 //   - mock reads the score out of the text, or takes one over its length;
 //   - mock-top2 does so and gives back no more than two;
 //   - mock-fail fails, mock-short gives one score too few;
-//   - .rerank-v1-elasticsearch is the built-in model, where the program has it.
-//
-// It tells whether that is so.
-func Configure(c *configs.Config) (hasBuiltin bool) {
+//   - .rerank-v1-elasticsearch is the built-in model.
+func Configure(c *configs.Config) {
 	c.Rerank.DefaultWindow = 10
 	c.Rerank.OnFailure = configs.OnFailureFail
 	c.Rerank.AllowTestModels = true
@@ -30,25 +27,21 @@ func Configure(c *configs.Config) (hasBuiltin bool) {
 		{ID: "mock-top2", Model: configs.ModelNumeric, ScoresOnly: true, TopN: 2},
 		{ID: "mock-fail", Model: configs.ModelFailing},
 		{ID: "mock-short", Model: configs.ModelShort},
+		{ID: ".rerank-v1-elasticsearch", Model: configs.ModelBuiltin},
 	}
-	_, hasBuiltin = builtin.Model()
-	if hasBuiltin {
-		c.Endpoints = append(c.Endpoints, configs.Endpoint{ID: ".rerank-v1-elasticsearch", Model: configs.ModelBuiltin})
-	}
-	return hasBuiltin
 }
 
 // StartProgram starts a program that is configured for the cases before a cluster, on
 // the address given. It serves until its Stop is called.
-func StartProgram(ctx context.Context, upstream, listen string, logger *slog.Logger) (*app.App, bool, error) {
+func StartProgram(ctx context.Context, upstream, listen string, logger *slog.Logger) (*app.App, error) {
 	c := configs.Default()
 	c.Listen, c.Admin.Listen = listen, ""
 	c.Upstream.URLs = []string{upstream}
-	hasBuiltin := Configure(&c)
+	Configure(&c)
 	a, err := app.New(ctx, app.Options{Config: c, Logger: logger})
 	if err != nil {
-		return nil, false, fmt.Errorf("start the program: %w", err)
+		return nil, fmt.Errorf("start the program: %w", err)
 	}
 	a.Start()
-	return a, hasBuiltin, nil
+	return a, nil
 }

@@ -50,12 +50,8 @@ func Describe(library string) About {
 }
 
 func builtinModel() *Model {
-	folder, ok := builtin.Model()
-	if !ok {
-		return nil
-	}
 	var m Model
-	text, err := fs.ReadFile(folder, "rerankd.json")
+	text, err := fs.ReadFile(builtin.Model(), "rerankd.json")
 	if err != nil || json.Unmarshal(text, &m) != nil {
 		return nil // the build holds no model that could be opened
 	}

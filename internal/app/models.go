@@ -17,10 +17,6 @@ import (
 	"github.com/rerankd/rerankd/scorer/overlap"
 )
 
-// ErrNoBuiltin reports an endpoint on the built-in model in a program that was
-// built without it.
-var ErrNoBuiltin = errors.New("this program was built without the model: run `make model` and build again, or name a model folder instead")
-
 // core scores with one model and says what it is.
 type core struct {
 	scorer      scorer.Scorer
@@ -187,9 +183,5 @@ func openFiles(name string) (onnx.Files, error) {
 	if name != configs.ModelBuiltin {
 		return onnx.OpenFolder(name)
 	}
-	folder, ok := builtin.Model()
-	if !ok {
-		return onnx.Files{}, ErrNoBuiltin
-	}
-	return onnx.Open(folder)
+	return onnx.Open(builtin.Model())
 }

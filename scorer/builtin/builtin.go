@@ -1,9 +1,6 @@
-// Package builtin is the default model, embedded in the program.
-//
-// The model's files are not in the repository. `make model` fetches them, with
-// their checksums verified, into the folder model of this package, where git
-// ignores them, and the next build embeds what lies there. A program built
-// without them works with a mounted model folder instead. The package knows
+// Package builtin is the default model, embedded in the program: a folder in the
+// layout that package scorer/onnx opens. What the model is, what it is good and
+// bad at and what it was made of stands in MODEL_CARD.md. The package knows
 // nothing of how a model is run.
 package builtin
 
@@ -12,28 +9,15 @@ import (
 	"io/fs"
 )
 
-// embedded holds model/README.md at least, without which the folder would not
-// exist in a fresh checkout.
-//
-//go:embed all:model
+//go:embed model
 var embedded embed.FS
 
-// required are the files without which the folder holds no model.
-var required = []string{"model.onnx", "tokenizer.json", "rerankd.json"}
-
-// Model returns the built-in model folder, in the layout that package
-// scorer/onnx opens. ok is false when the program was built without it.
-func Model() (folder fs.FS, ok bool) { return model(embedded) }
-
-func model(files fs.FS) (folder fs.FS, ok bool) {
-	folder, err := fs.Sub(files, "model")
+// Model returns the folder of the built-in model. It is read-only and safe for
+// concurrent use.
+func Model() fs.FS {
+	folder, err := fs.Sub(embedded, "model")
 	if err != nil {
-		return nil, false
+		panic(err) // the name is a constant and valid
 	}
-	for _, name := range required {
-		if info, err := fs.Stat(folder, name); err != nil || info.Size() == 0 {
-			return nil, false
-		}
-	}
-	return folder, true
+	return folder
 }

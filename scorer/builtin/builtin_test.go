@@ -6,43 +6,10 @@ import (
 	"encoding/json"
 	"io/fs"
 	"testing"
-	"testing/fstest"
 )
 
-func TestFolderWithoutAModelIsNoModel(t *testing.T) {
-	full := func() fstest.MapFS {
-		return fstest.MapFS{
-			"model/README.md":      {Data: []byte("x")},
-			"model/model.onnx":     {Data: []byte("x")},
-			"model/tokenizer.json": {Data: []byte("{}")},
-			"model/rerankd.json":   {Data: []byte("{}")},
-		}
-	}
-	if _, ok := model(full()); !ok {
-		t.Fatal("a complete folder was not taken for a model")
-	}
-	if _, ok := model(fstest.MapFS{"model/README.md": {Data: []byte("x")}}); ok {
-		t.Error("the bare placeholder was taken for a model")
-	}
-	for _, name := range required {
-		files := full()
-		delete(files, "model/"+name)
-		if _, ok := model(files); ok {
-			t.Errorf("a folder without %s was taken for a model", name)
-		}
-		files = full()
-		files["model/"+name] = &fstest.MapFile{}
-		if _, ok := model(files); ok {
-			t.Errorf("a folder with an empty %s was taken for a model", name)
-		}
-	}
-}
-
 func TestEmbeddedFilesAreThoseOfTheManifest(t *testing.T) {
-	folder, ok := Model()
-	if !ok {
-		t.Skip("built without the model: run `make model` to test it")
-	}
+	folder := Model()
 	data, err := fs.ReadFile(folder, "rerankd.json")
 	if err != nil {
 		t.Fatal(err)
@@ -72,5 +39,27 @@ func TestEmbeddedFilesAreThoseOfTheManifest(t *testing.T) {
 		if got := hex.EncodeToString(sum[:]); got != want {
 			t.Errorf("SHA-256 of %s is %s, manifest says %s", name, got, want)
 		}
+	}
+}
+
+// The size is part of what the model is for: a program that anyone can fetch.
+func TestTheModelIsSmall(t *testing.T) {
+	total := int64(0)
+	err := fs.WalkDir(Model(), ".", func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 25_000_000
+	if total == 0 || total > most {
+		t.Errorf("the embedded model has %d bytes, want at most %d", total, most)
 	}
 }

@@ -10,14 +10,9 @@ import (
 	"github.com/rerankd/rerankd/scorer/builtin"
 )
 
-// loadBuiltin loads the built-in model, or skips where the program is built without it.
 func loadBuiltin(tb testing.TB, o Options) *Engine {
 	tb.Helper()
-	folder, ok := builtin.Model()
-	if !ok {
-		tb.Skip("built without the built-in model: run `make model` to test it")
-	}
-	f, err := Open(folder)
+	f, err := Open(builtin.Model())
 	if err != nil {
 		tb.Fatal(err)
 	}

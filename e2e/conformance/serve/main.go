@@ -63,7 +63,7 @@ func serve(ctx context.Context, flavour localcluster.Flavour, listen, recorded s
 		}()
 	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	program, _, err := conformance.StartProgram(ctx, cluster.URL, listen, logger)
+	program, err := conformance.StartProgram(ctx, cluster.URL, listen, logger)
 	if err != nil {
 		return err
 	}

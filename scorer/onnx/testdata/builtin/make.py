@@ -1,8 +1,7 @@
 """Makes what ONNX Runtime for Python says of the built-in int8 model, batch by batch.
 
 A dynamically quantised model takes the scale of its activations from the whole batch, so the vectors hold whole
-padded batches: the pairs, their ids and their logits. Needs the files that `make model` puts into
-scorer/builtin/model, and the release of ONNX Runtime that the program is tested with.
+padded batches: the pairs, their ids and their logits. Needs the release of ONNX Runtime that the program is tested with.
 
     python -m venv venv && venv/bin/pip install -r requirements.txt && venv/bin/python make.py
 """

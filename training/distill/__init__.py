@@ -1,0 +1,1 @@
+"""The recipe of rerankd's default models: see ../README.md."""
