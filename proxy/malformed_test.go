@@ -17,7 +17,7 @@ func TestMalformedRerankersAreRefusedByName(t *testing.T) {
 	for _, tc := range []struct{ name, body, want string }{
 		{"cut off", `{"retriever":{"text_similarity_reranker":{`, "Unexpected end"},
 		{"trailing comma", ranker(good + ","), "]"},
-		{"two values", ranker(good) + `{}`, "1:"},
+		{"two values", ranker(good) + `{}`, "found after the main object"},
 		{"duplicate key", ranker(good + `,"field":"u"`), "field"},
 		{"string for object", `{"retriever":{"text_similarity_reranker":"x"}}`, "text_similarity_reranker"},
 		{"array for object", `{"retriever":{"text_similarity_reranker":[]}}`, "text_similarity_reranker"},

@@ -1,6 +1,8 @@
 package retriever
 
 import (
+	"fmt"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -19,10 +21,10 @@ func (s *Search) parsePage() (page, error) {
 		switch m.name {
 		case "size":
 			var n int
-			n, err = r.integer(m)
+			n, err = r.pageNumber(m)
 			p.size = &n
 		case "from":
-			s.From, err = r.integer(m)
+			s.From, err = r.pageNumber(m)
 		case "min_score":
 			var f float32
 			f, err = r.float(m)
@@ -55,10 +57,33 @@ func (s *Search) parsePage() (page, error) {
 	return p, nil
 }
 
+// pageNumber reads a number of the page. These are read without the object parser,
+// and so with other words for what they can't be.
+func (r reader) pageNumber(m member) (int, error) {
+	n, err := r.integer(m)
+	if err == nil {
+		return n, nil
+	}
+	switch kind := kindOf(r.doc, m.value); kind {
+	case kindString:
+		return 0, BadRequest("number_format_exception", "For input string: \"%s\"", text(r.doc, m.value))
+	case kindBoolean:
+		token := "VALUE_" + strings.ToUpper(string(m.value.of(r.doc)))
+		return 0, readerError(r.doc, m.value.end, typeSyntax, "Current token ("+token+") not numeric, can not use numeric value accessors")
+	case kindNumber:
+		return 0, readerError(r.doc, m.value.end, "input_coercion_exception",
+			fmt.Sprintf("Numeric value (%s) out of range of int (%d - %d)", m.value.of(r.doc), math.MinInt32, math.MaxInt32))
+	default:
+		return 0, parsingError(r.doc, m.value.off, "Unknown key for a %s in [%s].", kind, m.name)
+	}
+}
+
 func urlInteger(q url.Values, name string) (int, error) {
 	n, err := strconv.ParseInt(q.Get(name), 10, 32)
 	if err != nil {
-		return 0, BadRequest("illegal_argument_exception", "Failed to parse int parameter [%s] with value [%s]", name, q.Get(name))
+		bad := BadRequest("illegal_argument_exception", "Failed to parse int parameter [%s] with value [%s]", name, q.Get(name))
+		bad.Cause.CausedBy = &Cause{Type: "number_format_exception", Reason: `For input string: "` + q.Get(name) + `"`}
+		return 0, bad
 	}
 	return int(n), nil
 }

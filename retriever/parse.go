@@ -3,7 +3,6 @@ package retriever
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -128,10 +127,13 @@ func escapedName(body []byte) bool {
 // Elasticsearch would refuse or that this program can't answer as Elasticsearch
 // would. Work is linear in the size of the body.
 func Parse(r Request, o Options) (*Search, error) {
-	doc := r.Body
-	if err := validJSON(doc); err != nil {
+	if !json.Valid(r.Body) {
+		r.Body = withoutComments(r.Body)
+	}
+	if err := validJSON(r.Body); err != nil {
 		return nil, err
 	}
+	doc := r.Body
 	body, err := root(doc)
 	if err != nil || kindOf(doc, body) != kindObject {
 		return nil, ErrNotOurs
@@ -249,18 +251,7 @@ func validJSON(doc []byte) error {
 	if json.Valid(doc) {
 		return nil
 	}
-	var syntax *json.SyntaxError
-	err := json.Unmarshal(doc, new(any))
-	if !errors.As(err, &syntax) {
-		return BadRequest("x_content_parse_exception", "[1:1] malformed JSON")
-	}
-	if strings.Contains(syntax.Error(), "unexpected end") {
-		e := contentError(doc, len(doc), &Cause{Type: "json_e_o_f_exception", Reason: "Unexpected end-of-input"}, "Unexpected end of file")
-		e.Cause.Type = "x_content_e_o_f_exception"
-		return e
-	}
-	off := max(0, int(syntax.Offset)-1)
-	return contentError(doc, off, &Cause{Type: "json_parse_exception", Reason: syntax.Error()}, "malformed JSON: %v", syntax)
+	return syntaxFault(doc)
 }
 
 // checkDuplicates refuses an object that says a name twice.
@@ -268,8 +259,7 @@ func checkDuplicates(doc []byte, list []member) error {
 	seen := make(map[string]bool, len(list))
 	for _, m := range list {
 		if seen[m.name] {
-			return contentError(doc, m.key.off, &Cause{Type: "json_parse_exception", Reason: "Duplicate field '" + m.name + "'"},
-				"Duplicate field '%s'", m.name)
+			return duplicated(doc, m)
 		}
 		seen[m.name] = true
 	}

@@ -25,8 +25,6 @@ type recorded struct {
 // elsewhere are recorded refusals that this package has no part in, or words
 // otherwise on purpose.
 var elsewhere = map[string]string{
-	"broken-json":        "the innermost cause names the reader's own words",
-	"dup-key":            "the innermost cause quotes the reader's source description",
 	"bad-query-inside":   "the child's faults are the cluster's to report",
 	"filter-bad":         "the filter's faults are the cluster's to report",
 	"inner-noquery":      "a null dereference in the original; accepted here",

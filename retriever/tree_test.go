@@ -21,7 +21,7 @@ func inside(child, more string) string {
 // position if it has one beside the text.
 func reasons(c *retriever.Cause) (list []string) {
 	for ; c != nil; c = c.CausedBy {
-		list = append(list, c.Type+": "+c.Reason)
+		list = append(list, c.Type+": "+unquoted(c.Reason))
 	}
 	return list
 }
@@ -114,10 +114,10 @@ func TestFaultsInATreeAreReportedByTheRetrieversAroundThem(t *testing.T) {
 		{
 			"a fault below a rescorer", top(`{"rescorer": {"retriever": ` + inside(matchAll, `, "field": 1`) + `, "rescore": {}}}`),
 			[]string{
-				"parsing_exception: [1:169] [rescorer] failed to parse field [retriever]",
-				"x_content_parse_exception: [1:169] [rescorer] failed to parse field [retriever]",
-				"x_content_parse_exception: [1:169] [retriever] failed to parse field [text_similarity_reranker]",
-				"x_content_parse_exception: [1:169] Duplicate field 'field'",
+				"parsing_exception: [1:176] [rescorer] failed to parse field [retriever]",
+				"x_content_parse_exception: [1:176] [rescorer] failed to parse field [retriever]",
+				"x_content_parse_exception: [1:176] [retriever] failed to parse field [text_similarity_reranker]",
+				"x_content_parse_exception: [1:176] Duplicate field 'field'",
 				"json_parse_exception: Duplicate field 'field'",
 			},
 		},
