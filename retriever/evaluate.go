@@ -191,7 +191,7 @@ func (e *Standing) rescored(w Work, n *node, list fusion.List) (fusion.List, err
 	var c composed
 	c.write(`{"query":{"bool":{"should":[`)
 	c.bytes = appendRanked(c.bytes, f.scored(list))
-	c.write(`]}},"pit":%s,"size":%d,"_source":false,"track_total_hits":false,"sort":["_score","_shard_doc"],"rescore":`,
+	c.write(`]}},"pit":%s,"size":%d,"_source":false,"track_total_hits":false,"rescore":`,
 		f.tree.search.pointInTime(f.pit), min(n.window, len(list)))
 	c.copy(doc, n.rescore, n, "rescore")
 	c.write(`}`)

@@ -23,7 +23,9 @@ func ForOpenSearch(body []byte) ([]byte, error) {
 		return nil, err
 	}
 	var edits []edit
-	for _, m := range keys {
+	_, rescored := find(keys, "rescore")
+	drop := make([]bool, len(keys))
+	for i, m := range keys {
 		switch m.name {
 		case "retriever":
 			q, err := readQuery(body, m.value, 0)
@@ -34,11 +36,17 @@ func ForOpenSearch(body []byte) ([]byte, error) {
 		case "knn":
 			return nil, noVectors()
 		case "sort":
+			if drop[i] = rescored; rescored {
+				continue // it takes no sort beside a rescorer, not even by score
+			}
 			if at := bytes.LastIndex(m.value.of(body), []byte(`"_shard_doc"`)); at >= 0 {
 				at += m.value.off
 				edits = append(edits, edit{span{at, at + len(`"_shard_doc"`)}, []byte(`"_doc"`)})
 			}
 		}
+	}
+	for _, gone := range without(keys, drop) {
+		edits = append(edits, edit{at: gone})
 	}
 	return apply(body, edits), nil
 }

@@ -37,6 +37,7 @@ func TestALeafBecomesAQueryForOpenSearch(t *testing.T) {
 			`{"query":{"bool":{"must":{"match_all":{}},"filter":[{"term":{"a":1}},{"term":{"b":2}}]}},"rescore":{"window_size":3}}`,
 		},
 		{"the last sort key", `{"query":{},"sort":[{"n":"desc"},"_shard_doc"]}`, `{"query":{},"sort":[{"n":"desc"},"_doc"]}`},
+		{"no sort beside a rescorer", `{"query":{},"sort":["_score","_shard_doc"],"rescore":{"window_size":3},"size":1}`, `{"query":{},"rescore":{"window_size":3},"size":1}`},
 		{"nothing of ours", `{"query":{"match_all":{}}}`, `{"query":{"match_all":{}}}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

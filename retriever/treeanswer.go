@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -56,6 +57,10 @@ func (t *Tree) Read(answer []byte) (*Found, error) {
 	return f, nil
 }
 
+// unplaced is the order of documents that come without one, behind the others as
+// they come: OpenSearch takes no sort beside a rescorer.
+const unplaced = math.MaxInt64
+
 // readItem reads the hits of one search. Documents are numbered as they come.
 func (f *Found) readItem(doc []byte, leaf int) (fusion.List, error) {
 	hits, err := f.hitsOf(doc)
@@ -72,6 +77,7 @@ func (f *Found) readItem(doc []byte, leaf int) (fusion.List, error) {
 		number, known := f.numbers[key]
 		if known {
 			maps.Copy(f.documents[number].places, d.places)
+			f.documents[number].order = min(f.documents[number].order, d.order)
 		} else {
 			number = len(f.documents)
 			f.numbers[key] = number
@@ -111,6 +117,7 @@ func (f *Found) readDocument(doc []byte, v span, leaf int) (d document, score fl
 	if err != nil {
 		return d, 0, err
 	}
+	d.order = unplaced
 	d.texts, d.places = map[string]*string{}, map[int][]byte{}
 	score = nan
 	for _, m := range keys {
