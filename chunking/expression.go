@@ -5,16 +5,18 @@ import (
 	"io"
 	"regexp"
 	"regexp/syntax"
+	"strings"
 	"unicode/utf8"
 )
 
 // Finding all matches of an expression can take a time quadratic in the text: each
 // search may read to the end and come back with a short match. So the work is
-// counted in steps, characters read times instructions, for all the separators of
-// a text together.
+// counted in steps, characters read times instructions and what a search takes by
+// itself, for all the separators of a text together.
 const (
-	stepsPerByte  = 500 // a separator of 10 instructions takes 10 to 20
-	stepsOfAnyCut = 10_000
+	stepsPerByte   = 200 // \s+ takes some 20 on prose
+	stepsOfAnyCut  = 10_000
+	stepsPerSearch = 50
 )
 
 // expression is a separator that is a regular expression.
@@ -27,20 +29,21 @@ type expression struct {
 	next *regexp.Regexp
 }
 
-// newExpression compiles what has been parsed. The text is for messages.
-func newExpression(text string, tree *syntax.Regexp) (*expression, error) {
+// newExpression compiles a source, which has been parsed into a tree. The text is
+// for messages.
+func newExpression(text, source string, tree *syntax.Regexp) (*expression, error) {
 	program, err := syntax.Compile(tree.Simplify())
 	if err != nil || len(program.Inst) > maxSeparatorInstructions {
 		return nil, errors.New("must be a simpler regular expression")
 	}
-	// Out of the tree, because the text can't be put into another expression: a \Q
-	// in it would quote what follows.
-	source := tree.String()
-	first, err := regexp.Compile(source)
+	if strings.Contains(source, `\Q`) { // which would quote what is put behind it
+		source = tree.String()
+	}
+	first, err := regexp.Compile(`(?m:` + source + `)`)
 	if err != nil {
 		return nil, err
 	}
-	next, err := regexp.Compile(`\A(?s:.)(?s:.*?)(` + source + `)`)
+	next, err := regexp.Compile(`\A(?s:.)(?s:.*?)((?m:` + source + `))`)
 	if err != nil {
 		return nil, err
 	}
@@ -50,11 +53,10 @@ func newExpression(text string, tree *syntax.Regexp) (*expression, error) {
 // starts are the places at which matches begin, in order. An empty match is
 // stepped over.
 func (e *expression) starts(text string, steps *int) ([]int, error) {
-	in := &countedReader{text: text, left: *steps / e.instructions}
-	defer func() { *steps = in.left * e.instructions }()
+	in := &countedReader{text: text, cost: e.instructions, left: steps}
 	var list []int
 	match := e.first.FindReaderIndex(in)
-	for match != nil && in.left > 0 {
+	for match != nil && *steps > 0 {
 		list = append(list, match[0])
 		from := match[1]
 		if match[0] == match[1] {
@@ -64,6 +66,7 @@ func (e *expression) starts(text string, steps *int) ([]int, error) {
 		_, back := utf8.DecodeLastRuneInString(text[:from])
 		from -= back
 		in.text, in.at = text[from:], 0
+		*steps -= stepsPerSearch
 		if match = e.next.FindReaderSubmatchIndex(in); match != nil {
 			match = []int{from + match[2], from + match[3]}
 			if match[0] == len(text) {
@@ -71,21 +74,23 @@ func (e *expression) starts(text string, steps *int) ([]int, error) {
 			}
 		}
 	}
-	if in.left <= 0 {
+	if *steps <= 0 {
 		return nil, &ReadsError{Separator: e.text}
 	}
 	return list, nil
 }
 
-// countedReader gives the characters of a text until its reads are used up.
+// countedReader gives the characters of a text until the steps are used up.
 type countedReader struct {
-	text     string
-	at, left int
+	text string
+	at   int
+	cost int  // steps of a character
+	left *int // steps
 }
 
 // ReadRune implements io.RuneReader.
 func (r *countedReader) ReadRune() (c rune, width int, err error) {
-	if r.left--; r.left <= 0 || r.at >= len(r.text) {
+	if *r.left -= r.cost; *r.left <= 0 || r.at >= len(r.text) {
 		return 0, 0, io.EOF
 	}
 	c, width = utf8.DecodeRuneInString(r.text[r.at:])

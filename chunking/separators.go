@@ -70,7 +70,7 @@ func newSeparator(text string) (separator, error) {
 	if tree.Op == syntax.OpLiteral && tree.Flags&syntax.FoldCase == 0 {
 		return separator{literal: string(tree.Rune)}, nil
 	}
-	one, err := newExpression(text, tree)
+	one, err := newExpression(text, source, tree)
 	return separator{expression: one}, err
 }
 

@@ -22,11 +22,10 @@ const (
 // It is the search of an index of these passages alone, with Elasticsearch's
 // standard analyser and Lucene's arithmetic: float32, lengths in eight bits.
 func mostRelevant(query string, passages []string, size int) []int {
-	x := index(query, passages)
+	scores := index(query, passages).scores()
 	matching := make([]int, 0, len(passages))
-	scores := make([]float32, len(passages))
-	for i := range passages {
-		if scores[i] = x.score(i); scores[i] > 0 {
+	for i, score := range scores {
+		if score > 0 {
 			matching = append(matching, i)
 		}
 	}
@@ -50,8 +49,23 @@ type postings struct {
 
 // term is a term of the query.
 type term struct {
-	boost  float32 // how often the query has it
-	counts map[int]int
+	boost float32 // how often the query has it
+	found []found
+}
+
+// found says how often a passage has a term.
+type found struct {
+	passage int
+	count   float32
+}
+
+// add counts a term of a passage; passages come in their order.
+func (t *term) add(passage int) {
+	if last := len(t.found) - 1; last >= 0 && t.found[last].passage == passage {
+		t.found[last].count++
+		return
+	}
+	t.found = append(t.found, found{passage, 1})
 }
 
 func index(query string, passages []string) postings {
@@ -62,7 +76,7 @@ func index(query string, passages []string) postings {
 		if !ok {
 			n = len(x.terms)
 			known[text] = n
-			x.terms = append(x.terms, term{counts: map[int]int{}})
+			x.terms = append(x.terms, term{})
 		}
 		x.terms[n].boost++
 	}
@@ -72,7 +86,7 @@ func index(query string, passages []string) postings {
 		for text := range chunking.Terms(passage) {
 			length++
 			if n, ok := known[text]; ok {
-				x.terms[n].counts[i]++
+				x.terms[n].add(i)
 			}
 		}
 		x.lengths[i] = float32(storedLength(length))
@@ -85,20 +99,23 @@ func index(query string, passages []string) postings {
 	return x
 }
 
-// score is what a passage scores, 0 if it has no term of the query.
-func (x postings) score(passage int) float32 {
-	sum := 0.0
+// scores are what the passages score, 0 without a term of the query. The work is
+// that of the terms found, however long the query is.
+func (x postings) scores() []float32 {
+	sums := make([]float64, len(x.lengths))
 	for _, t := range x.terms {
-		count := t.counts[passage]
-		if count == 0 {
-			continue
-		}
-		with := float64(len(t.counts))
+		with := float64(len(t.found))
 		weight := t.boost * float32(math.Log(1+(float64(x.filled)-with+0.5)/(with+0.5)))
-		norm := 1 / (k1 * ((1 - b) + b*x.lengths[passage]/x.mean))
-		sum += float64(weight - weight/(1+float32(count)*norm))
+		for _, f := range t.found {
+			norm := 1 / (k1 * ((1 - b) + b*x.lengths[f.passage]/x.mean))
+			sums[f.passage] += float64(weight - weight/(1+f.count*norm))
+		}
 	}
-	return float32(sum)
+	scores := make([]float32, len(sums))
+	for i, sum := range sums {
+		scores[i] = float32(sum)
+	}
+	return scores
 }
 
 // storedLength is a length as Lucene's index keeps it: exact below 40, above that

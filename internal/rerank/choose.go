@@ -37,17 +37,6 @@ func Best(query string, settings chunking.Settings, size int) Chooser {
 	}
 }
 
-// First chooses the first passages of a text, at most so many, or with 0 all.
-func First(settings chunking.Settings, most int) Chooser {
-	return func(text string) ([]chunking.Range, error) {
-		all, err := settings.Split(text)
-		if err == nil && most > 0 && len(all) > most {
-			all = all[:most]
-		}
-		return all, err
-	}
-}
-
 // Choice are passages chosen out of the texts of documents.
 type Choice struct {
 	Passages []string         // in the order of the documents
@@ -64,6 +53,13 @@ func (e *ChoiceError) Error() string { return e.Err.Error() }
 // Unwrap returns the chooser's own error.
 func (e *ChoiceError) Unwrap() error { return e.Err }
 
+// MaxPassages is how many passages one rerank may have, unless they are whole
+// texts: more are never scored in time, and take memory until they aren't.
+const MaxPassages = 1 << 16
+
+// errTooMany is the fault of settings that cut too finely.
+var errTooMany = fmt.Errorf("more than [%d] passages: ask for fewer of each document, or for a smaller window", MaxPassages)
+
 // Choose chooses the passages of each text; without a chooser each text is one
 // passage. Of a text beyond [chunking.MaxText] bytes only so many are looked at.
 // An error is a *ChoiceError, or that of a context that ended.
@@ -76,6 +72,9 @@ func Choose(ctx context.Context, texts []string, by Chooser) (Choice, error) {
 			if list, err = by(clip(text)); err != nil {
 				return Choice{}, fmt.Errorf("choose passages of text %d: %w", i, &ChoiceError{err})
 			}
+		}
+		if by != nil && len(c.Passages)+len(list) > MaxPassages {
+			return Choice{}, fmt.Errorf("choose passages of text %d: %w", i, &ChoiceError{errTooMany})
 		}
 		if err := ctx.Err(); err != nil {
 			return Choice{}, fmt.Errorf("choose passages of text %d: %w", i, err)

@@ -71,14 +71,6 @@ func TestEqualPassagesAreChosenInTheirOrder(t *testing.T) {
 	}
 }
 
-func TestFirstPassagesAreChosenUpToTheirNumber(t *testing.T) {
-	for most, want := range map[int]int{0: 5, 1: 1, 4: 4, 9: 5} {
-		if list, err := rerank.First(sentences(t), most)(animals); err != nil || len(list) != want {
-			t.Errorf("at most %d: %d passages, %v, want %d", most, len(list), err, want)
-		}
-	}
-}
-
 func TestChoosingKeepsDocumentsApart(t *testing.T) {
 	texts := []string{"one", animals, "", "four"}
 	c, err := rerank.Choose(t.Context(), texts, rerank.Best("dogs", sentences(t), 2))
@@ -99,21 +91,40 @@ func TestChoosingKeepsDocumentsApart(t *testing.T) {
 }
 
 func TestOfATooLongTextTheBeginningIsChosenFrom(t *testing.T) {
-	text := strings.Repeat("é ", chunking.MaxText/3) + "and the end"
-	settings, err := chunking.BySentence(1 << 30)
-	if err != nil {
-		t.Fatal(err)
+	text := "x" + strings.Repeat("é", chunking.MaxText/2+9)
+	c, err := rerank.Choose(t.Context(), []string{text}, whole)
+	if err != nil || len(c.Passages) != 1 || len(c.Passages[0]) != chunking.MaxText-1 || !strings.HasPrefix(text, c.Passages[0]) {
+		t.Errorf("%d passages, %v, want one of all characters within the limit", len(c.Passages), err)
 	}
-	c, err := rerank.Choose(t.Context(), []string{strings.Repeat("é", chunking.MaxText/2+9), "x" + text + text}, rerank.First(settings, 0))
-	if err != nil || len(c.Passages[0]) != chunking.MaxText || len(c.Passages[1]) > chunking.MaxText || !strings.HasPrefix(text, c.Passages[1][1:5]) {
-		t.Errorf("%d passages, %v", len(c.Passages), err)
+}
+
+// whole chooses all of a text, and each only a character of it.
+func whole(text string) ([]chunking.Range, error) {
+	return []chunking.Range{{Start: 0, End: len(text)}}, nil
+}
+
+func each(text string) (list []chunking.Range, err error) {
+	for i := range len(text) {
+		list = append(list, chunking.Range{Start: i, End: i + 1})
+	}
+	return list, nil
+}
+
+func TestTooManyPassagesAreRefused(t *testing.T) {
+	half := strings.Repeat("a", rerank.MaxPassages/2)
+	if c, err := rerank.Choose(t.Context(), []string{half, half}, each); err != nil || len(c.Passages) != rerank.MaxPassages {
+		t.Errorf("%d passages, %v, want %d", len(c.Passages), err, rerank.MaxPassages)
+	}
+	_, err := rerank.Choose(t.Context(), []string{half, half, "a"}, each)
+	if choice, ok := errors.AsType[*rerank.ChoiceError](err); !ok || !strings.Contains(choice.Error(), "more than [65536] passages") {
+		t.Errorf("one more: got %v, want a ChoiceError", err)
 	}
 }
 
 func TestChoosingEndsWithItsContextAndItsError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := rerank.Choose(ctx, []string{animals}, rerank.First(sentences(t), 0)); !errors.Is(err, context.Canceled) {
+	if _, err := rerank.Choose(ctx, []string{animals}, whole); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want Canceled", err)
 	}
 	broken := errors.New("broken")
