@@ -18,7 +18,7 @@ type Stats struct {
 	Tokens       atomic.Int64 // tokens of those pairs
 	PaddedTokens atomic.Int64 // tokens that the model ran, padding included
 
-	Tokenize atomic.Int64 // nanoseconds spent tokenising
+	Tokenize atomic.Int64 // nanoseconds spent tokenising before the model could begin
 	Queue    atomic.Int64 // nanoseconds spent waiting for a place or a worker
 	Infer    atomic.Int64 // nanoseconds spent in the model, from the first batch's start to the last one's end
 }

@@ -128,7 +128,9 @@ func TestAPairThatFailsHarmsNoOtherCall(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.add(newJob(new(scorer.Stats), pairs, time.Time{}), []int{0})
+		j := newJob(new(scorer.Stats), 1, time.Time{})
+		j.extend(pairs)
+		b.add(j, []int{0})
 	}
 	var r rows
 	results, _ := e.runAll(b, &r)

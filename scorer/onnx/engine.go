@@ -158,17 +158,14 @@ func (e *Engine) score(ctx context.Context, query string, passages []string) ([]
 	if len(passages) == 0 {
 		return []float32{}, nil
 	}
-	stats := scorer.StatsFrom(ctx)
-	start := time.Now()
-	pairs, err := e.encode(ctx, query, passages)
-	stats.Tokenize.Add(int64(time.Since(start)))
-	if err != nil {
-		return nil, err
-	}
-
 	deadline, _ := ctx.Deadline()
-	j := newJob(stats, pairs, deadline)
-	e.queue.put(j, time.Now())
+	j := newJob(scorer.StatsFrom(ctx), len(passages), deadline)
+	if err := e.feed(ctx, j, query, passages); err != nil {
+		e.queue.drop(j)
+		if ctx.Err() == nil {
+			return nil, err
+		}
+	}
 	select {
 	case <-j.done:
 	case <-ctx.Done():

@@ -22,18 +22,20 @@ type bucket struct {
 }
 
 // job is one call's pairs on their way through the workers. All of it is guarded
-// by queue.mu, except what newJob sets and nobody changes: stats, pairs,
-// deadline and done.
+// by queue.mu, except what newJob sets and nobody changes: stats, total, deadline
+// and done.
 type job struct {
 	stats    *scorer.Stats
-	pairs    []tokenizer.Pair
+	total    int           // pairs that there will be
 	deadline time.Time     // zero: none
 	done     chan struct{} // closed once the job is finished
 
-	buckets []bucket // of the pairs that no worker has taken, longest first
-	open    int      // tokens of those pairs
-	running int      // pairs that workers have taken and not brought back
-	served  int64    // tokens that were run for it, on the clock of the queue
+	pairs   []tokenizer.Pair // those that were tokenised so far
+	tokens  int              // of those
+	buckets []bucket         // of the pairs that no worker has taken, longest first
+	open    int              // tokens of those pairs
+	running int              // pairs that workers have taken and not brought back
+	served  int64            // tokens that were run for it, on the clock of the queue
 
 	scores []float32
 	scored []bool
@@ -43,25 +45,31 @@ type job struct {
 	finished        bool      // nothing is left of it, or its caller has left
 }
 
-func newJob(stats *scorer.Stats, pairs []tokenizer.Pair, deadline time.Time) *job {
-	j := &job{
-		stats: stats, pairs: pairs, deadline: deadline, done: make(chan struct{}),
-		scores: make([]float32, len(pairs)), scored: make([]bool, len(pairs)),
+func newJob(stats *scorer.Stats, total int, deadline time.Time) *job {
+	return &job{
+		stats: stats, total: total, deadline: deadline, done: make(chan struct{}),
+		pairs: make([]tokenizer.Pair, 0, total), scores: make([]float32, total), scored: make([]bool, total),
 	}
-	at := make(map[int]int)
-	for i, p := range pairs {
+}
+
+// extend adds the next pairs of the call.
+func (j *job) extend(pairs []tokenizer.Pair) {
+	for _, p := range pairs {
 		length := (max(1, p.Len()) + bucketTokens - 1) / bucketTokens * bucketTokens
-		k, ok := at[length]
-		if !ok {
-			k = len(j.buckets)
-			at[length] = k
-			j.buckets = append(j.buckets, bucket{length: length})
+		at, found := slices.BinarySearchFunc(j.buckets, length, func(b bucket, length int) int { return length - b.length })
+		if !found {
+			j.buckets = slices.Insert(j.buckets, at, bucket{length: length})
 		}
-		j.buckets[k].pairs = append(j.buckets[k].pairs, i)
+		j.buckets[at].pairs = append(j.buckets[at].pairs, len(j.pairs))
+		j.pairs = append(j.pairs, p)
 		j.open += p.Len()
+		j.tokens += p.Len()
 	}
-	slices.SortFunc(j.buckets, func(a, b bucket) int { return b.length - a.length })
-	return j
+}
+
+// left estimates the tokens that are still to be run.
+func (j *job) left() int {
+	return j.open + (j.total-len(j.pairs))*j.tokens/max(1, len(j.pairs))
 }
 
 // foremost returns which bucket holds the pair that stands first in the call. The
@@ -98,15 +106,15 @@ func (j *job) cut(at, n int) []int {
 }
 
 // pressed reports whether the deadline is so near that the job might not be done
-// by then even if it had the model to itself: in less than twice the time its
-// open pairs take.
+// by then even if it had the model to itself: in less than twice the time that
+// what is left takes.
 func (j *job) pressed(now time.Time, perToken time.Duration) bool {
-	return !j.deadline.IsZero() && j.deadline.Sub(now) < 2*time.Duration(j.open)*perToken
+	return !j.deadline.IsZero() && j.deadline.Sub(now) < 2*time.Duration(j.left())*perToken
 }
 
 // settle ends the job when nothing is left of it.
 func (j *job) settle(now time.Time) {
-	if j.running == 0 && len(j.buckets) == 0 {
+	if j.running == 0 && len(j.buckets) == 0 && len(j.pairs) == j.total {
 		j.finish(now)
 	}
 }
@@ -118,12 +126,15 @@ func (j *job) finish(now time.Time) {
 	}
 	j.finished = true
 	j.buckets, j.open = nil, 0
+	close(j.done)
+	if j.queued.IsZero() { // it was never put
+		return
+	}
 	if j.started.IsZero() { // its turn never came
 		j.started = now
 	}
 	j.stats.Queue.Add(int64(j.started.Sub(j.queued)))
 	j.stats.Infer.Add(int64(now.Sub(j.started)))
-	close(j.done)
 }
 
 // outcome is what the call gets. The job must be finished.

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rerankd/rerankd/internal/native"
+	"github.com/rerankd/rerankd/scorer/tokenizer"
 )
 
 // TestMain loads the real runtime. Without it there is nothing to test, which
@@ -107,4 +109,13 @@ func readJSON(tb testing.TB, path string, into any) {
 	if err != nil {
 		tb.Fatalf("read %s: %v", path, err)
 	}
+}
+
+// encode is what a call makes of its texts.
+func (e *Engine) encode(ctx context.Context, query string, passages []string) ([]tokenizer.Pair, error) {
+	q, err := e.tokenizer.Encode(query, e.options.MaxTokens)
+	if err != nil {
+		return nil, err
+	}
+	return e.pair(ctx, q, passages)
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rerankd/rerankd/scorer/tokenizer"
 )
 
 const (
@@ -54,16 +56,28 @@ func newQueue(budget int) *queue {
 	return q
 }
 
-// put appends a job that has at least one pair. It begins where the call stands
-// that was served least, so that it neither waits for what others had before
-// nor keeps them waiting.
-func (q *queue) put(j *job, now time.Time) {
+// put adds pairs to a job, at least one, and the job to the line if it is not in
+// it. It begins where the call stands that was served least, so that it neither
+// waits for what others had before nor keeps them waiting. put returns false when
+// the job is over, because some of its pairs failed.
+func (q *queue) put(j *job, pairs []tokenizer.Pair, now time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	j.queued, j.served = now, q.clock
-	q.jobs = append(q.jobs, j)
-	q.open += j.open
+	if j.finished {
+		return false
+	}
+	if j.queued.IsZero() {
+		j.queued = now
+	}
+	if len(j.buckets) == 0 {
+		j.served = max(j.served, q.clock)
+		q.jobs = append(q.jobs, j)
+	}
+	before := j.open
+	j.extend(pairs)
+	q.open += j.open - before
 	q.more.Broadcast() // a job usually has work for more than one worker
+	return true
 }
 
 // take waits for work and forms a batch. It returns false to a worker that is to

@@ -98,8 +98,8 @@ func (l *line) call(pairs []tokenizer.Pair, deadline time.Duration) *call {
 	if deadline > 0 {
 		at = c.put.Add(deadline)
 	}
-	c.job = newJob(new(scorer.Stats), pairs, at)
-	l.put(c.job, c.put)
+	c.job = newJob(new(scorer.Stats), len(pairs), at)
+	l.queue.put(c.job, pairs, c.put)
 	go func() {
 		<-c.done
 		c.end = time.Now()
@@ -312,21 +312,22 @@ func TestEveryPairRunsOnceWithinTheBudgetWithLittlePadding(t *testing.T) {
 	for range 200 {
 		budget, alone := 16+rng.IntN(2048), rng.IntN(4) == 0
 		jobs := make([]*job, 1+rng.IntN(5))
+		pairsOf := make([][]tokenizer.Pair, len(jobs))
 		for k := range jobs {
 			pairs := make([]tokenizer.Pair, 1+rng.IntN(100))
 			for i := range pairs {
 				n := 3 + rng.IntN(254)
 				pairs[i] = tok.Pair(nil, make([]uint32, n-tok.SpecialTokens()), n)
 			}
-			jobs[k] = newJob(new(scorer.Stats), pairs, time.Time{})
+			jobs[k], pairsOf[k] = newJob(new(scorer.Stats), len(pairs), time.Time{}), pairs
 		}
 		synctest.Test(t, func(t *testing.T) {
 			l := newLine(t, budget)
 			l.alone = alone
 			seen := map[*job]map[int]int{}
-			for _, j := range jobs {
+			for k, j := range jobs {
 				seen[j] = map[int]int{}
-				l.put(j, time.Now())
+				l.put(j, pairsOf[k], time.Now())
 			}
 			l.want(1)
 			l.close()
@@ -374,6 +375,28 @@ func TestALoneCallKeepsEveryWorkerBusyToItsEnd(t *testing.T) {
 		synctest.Wait()
 		if took, most := c.end.Sub(c.put), 2000*perToken/3+leastShare*perToken; took > most {
 			t.Errorf("2,000 tokens took 3 workers %v, want at most %v: batches %v", took, most, l.seen)
+		}
+		l.close()
+	})
+}
+
+// A large call is tokenised while its first passages are scored.
+func TestACallThatGrowsIsServedAllTheWhile(t *testing.T) {
+	pairs := pairsOf(t, repeat(100, 30)...)
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(t, 512)
+		l.start(1)
+		j := newJob(new(scorer.Stats), len(pairs), time.Time{})
+		begin := time.Now()
+		for i, pause := range []time.Duration{0, 500 * perToken, 2000 * perToken} { // after the second the worker runs dry
+			time.Sleep(pause)
+			if !l.put(j, pairs[10*i:10*i+10], time.Now()) {
+				t.Fatal("the call is over before its end")
+			}
+		}
+		<-j.done
+		if took, want := time.Since(begin), 3500*perToken; slices.Contains(j.scored, false) || took != want {
+			t.Errorf("scored %v after %v, want all after %v", j.scored, took, want)
 		}
 		l.close()
 	})
