@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -326,4 +327,37 @@ func TestManyCallersManyCancellationsOneClose(t *testing.T) {
 		})
 	}
 	callers.Wait()
+}
+
+// Whatever moment a call is cancelled at, nothing of it may stay.
+func TestTenThousandCancelledCallsLeaveNothing(t *testing.T) {
+	e := loadReference(t, Options{Workers: 2})
+	passages := []string{"The Moon's gravity pulls the oceans.", "", long, "Keep only a slow salted hash.", "x"}
+	const callers, calls = 8, 1250
+	var running sync.WaitGroup
+	var answered, partial atomic.Int64
+	for caller := range callers {
+		running.Go(func() {
+			for i := range calls {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration((i*7+caller)%40)*50*time.Microsecond)
+				_, err := e.Score(ctx, "what causes the tides", passages)
+				cancel()
+				if _, ok := scorer.PartialOf(err, len(passages)); ok {
+					partial.Add(1)
+				}
+				switch {
+				case err == nil:
+					answered.Add(1)
+				case !errors.Is(err, context.DeadlineExceeded):
+					t.Errorf("call: %v", err)
+				}
+			}
+		})
+	}
+	running.Wait()
+	t.Logf("%d calls: %d answered in time, %d in part", callers*calls, answered.Load(), partial.Load())
+	await(t, e, "the last batches to end", func() bool { return len(e.queue.running) == 0 })
+	if got := e.Backlog(); got != (Backlog{Workers: 2}) || len(e.queue.jobs) != 0 {
+		t.Errorf("left: %+v, %d jobs", got, len(e.queue.jobs))
+	}
 }

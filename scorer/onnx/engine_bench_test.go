@@ -1,7 +1,9 @@
 package onnx
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,4 +80,30 @@ func BenchmarkAlone(b *testing.B) {
 			b.ReportMetric(float64(busy[1])/float64(busy[0]), "alone/together")
 		})
 	}
+}
+
+// BenchmarkDeadline measures how late a call leaves whose deadline strikes in the
+// middle, and how many of its 200 passages are scored by then.
+func BenchmarkDeadline(b *testing.B) {
+	e := loadBuiltin(b, Options{})
+	passages := make([]string, 200)
+	for i := range passages {
+		passages[i] = fmt.Sprintf("%d ", i) + strings.Repeat("the moon ", 60)
+	}
+	var late []float64
+	var stats scorer.Stats
+	for b.Loop() {
+		at := time.Now().Add(200 * time.Millisecond)
+		ctx, cancel := context.WithDeadline(scorer.WithStats(b.Context(), &stats), at)
+		_, err := e.Score(ctx, "what causes the tides", passages)
+		late = append(late, float64(time.Since(at).Microseconds())/1000)
+		cancel()
+		if err == nil {
+			b.Fatal("the call was done in time")
+		}
+	}
+	slices.Sort(late)
+	b.ReportMetric(late[len(late)/2], "ms-late-p50")
+	b.ReportMetric(late[len(late)*99/100], "ms-late-p99")
+	b.ReportMetric(float64(stats.Scored.Load())/float64(len(late)), "scored/call")
 }
