@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -72,23 +71,4 @@ func positions(config []byte) (int, error) {
 		return max(0, c.Positions-c.PadTokenID-1), nil
 	}
 	return max(0, c.Positions), nil
-}
-
-// precision returns what the manifest says, or else guesses from the operators
-// whose names stand in the graph.
-func precision(f Files) string {
-	if f.Manifest.Precision != "" {
-		return f.Manifest.Precision
-	}
-	for _, kind := range []struct{ operator, precision string }{
-		{"MatMulNBits", "nbits"},
-		{"DynamicQuantizeLinear", "int8"},
-		{"DynamicQuantizeMatMul", "int8"},
-		{"QLinearMatMul", "int8"},
-	} {
-		if bytes.Contains(f.Model, []byte(kind.operator)) {
-			return kind.precision
-		}
-	}
-	return "fp32"
 }

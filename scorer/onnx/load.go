@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -55,8 +56,10 @@ type Batch struct {
 // Info describes the loaded model. What no file says is empty.
 type Info struct {
 	ID, Revision, Licence, Origin string
-	// Precision is the manifest's, or a guess by the operators in the graph.
+	// Precision is the manifest's, or else what the operators and weights in the graph say.
 	Precision string
+	// Head is what the model's output is, from which the raw logit is taken.
+	Head Head
 	// MaxTokens is the longest pair, special tokens included; longer ones are cut.
 	MaxTokens int
 	// Template is the frame of a pair: see [tokenizer.Tokenizer.Template].
@@ -69,7 +72,7 @@ type Info struct {
 }
 
 // Load makes an Engine of a model folder's files, of which it keeps none. It
-// refuses a model that is no cross-encoder with one logit a pair, by its
+// refuses a model that is no cross-encoder, see [Head], by its
 // declared inputs and outputs and by a run of short pairs, which also
 // shows whether pairs may share batches. The engine's
 // workers run until [Engine.Close]. [Init] must have succeeded.
@@ -103,14 +106,18 @@ func load(f Files, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, tok.Close())
 	}
-	s, err := openSession(f.Model)
+	g, err := readGraph(f.Model)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read model: %w", err), tok.Close())
+	}
+	s, err := openSession(f.Model, g)
 	if err != nil {
 		return nil, errors.Join(err, tok.Close())
 	}
 	e := newEngine(s, tok, o)
 	e.info = Info{
 		ID: f.Manifest.ID, Revision: f.Manifest.Revision, Licence: f.Manifest.Licence, Origin: f.Manifest.Origin,
-		Precision: precision(f), MaxTokens: o.MaxTokens, Template: tok.Template(),
+		Precision: cmp.Or(f.Manifest.Precision, g.precision()), MaxTokens: o.MaxTokens, Template: tok.Template(),
 	}
 	e.fingerprint = fingerprint(f, e.info, tok.PadID())
 	if err := e.settleBatching(context.Background()); err != nil {

@@ -17,8 +17,8 @@ func TestModelsThatAreNoCrossEncoderAreRefused(t *testing.T) {
 		{"no-mask", "inputs input_ids (int64 [any, any]) and"},
 		{"unknown-input", "position_ids"},
 		{"int32", "input_ids (int32 [any, any])"},
-		{"two-logits", "outputs logits (float [any, 2]);"},
-		{"two-logits-undeclared", "output of shape [4 2] for 4 pairs"},
+		{"three-logits", "outputs logits (float [any, 3]);"},
+		{"three-logits-undeclared", "output of shape [4 3] for 4 pairs"},
 		{"scalar", "outputs logits (float []);"},
 		{"double", "outputs logits (double [any, 1]);"},
 	} {
@@ -182,16 +182,5 @@ func TestLongestPairIsWhatModelAndCallerAgreeOn(t *testing.T) {
 				t.Errorf("got %d, %v; want %d", got, err, tc.want)
 			}
 		})
-	}
-}
-
-func TestPrecisionIsTheManifestsOrRead(t *testing.T) {
-	if got := loadReference(t, Options{}).Info().Precision; got != "fp32" {
-		t.Errorf("reference: %q, want fp32", got)
-	}
-	for graph, want := range map[string]string{"..MatMul..": "fp32", "..DynamicQuantizeLinear..": "int8", "..MatMulNBits..": "nbits"} {
-		if got := precision(Files{Model: []byte(graph)}); got != want {
-			t.Errorf("graph %q: %q, want %q", graph, got, want)
-		}
 	}
 }

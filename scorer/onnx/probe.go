@@ -86,8 +86,12 @@ func (e *Engine) settleBatching(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("try the model: %w", err), e.Close())
 	}
+	// The width was checked by the run that it is of.
+	e.info.Head, _ = headOf(e.session.last, int(e.session.width.Load()))
 	e.info.Batching, e.info.Sway = Together, sway
-	if sway > mostSway {
+	// Numbers of 16 bits round so coarsely that a few pairs don't show who falls on
+	// which side.
+	if sway > mostSway || e.session.halves != nil {
 		e.info.Batching, e.queue.alone = Alone, true
 	}
 	return nil

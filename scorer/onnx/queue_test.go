@@ -99,7 +99,7 @@ func (l *line) call(pairs []tokenizer.Pair, deadline time.Duration) *call {
 		at = c.put.Add(deadline)
 	}
 	c.job = newJob(new(scorer.Stats), len(pairs), at)
-	l.queue.put(c.job, pairs, c.put)
+	l.put(c.job, pairs, c.put)
 	go func() {
 		<-c.done
 		c.end = time.Now()

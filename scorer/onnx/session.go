@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -26,10 +27,13 @@ const (
 type session struct {
 	run    *ort.DynamicAdvancedSession
 	inputs []string
+	last   string       // operator that makes the output
+	halves []int64      // dimensions of an output with 16 bits a number, but for the first; nil: it has 32
+	width  atomic.Int32 // numbers of the output for each pair, known once a pair was run
 }
 
 // openSession loads a model that has the shape of a cross-encoder and refuses every other.
-func openSession(model []byte) (*session, error) {
+func openSession(model []byte, g *graph) (*session, error) {
 	inputs, outputs, err := ort.GetInputOutputInfoWithONNXData(model)
 	if err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
@@ -47,7 +51,11 @@ func openSession(model []byte) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load model: %w", err)
 	}
-	return &session{run: run, inputs: names}, nil
+	s := &session{run: run, inputs: names, last: g.last()}
+	if outputs[0].DataType == ort.TensorElementDataTypeFloat16 {
+		s.halves = append([]int64{}, outputs[0].Dimensions[1:]...)
+	}
+	return s, nil
 }
 
 // checkShape returns the names of the inputs in the order in which they are fed.
@@ -62,22 +70,26 @@ func checkShape(inputs, outputs []ort.InputOutputInfo) ([]string, error) {
 	for _, i := range inputs {
 		good = good && i.OrtValueType == ort.ONNXTypeTensor && i.DataType == ort.TensorElementDataTypeInt64 && len(i.Dimensions) == 2
 	}
-	if !good || len(outputs) != 1 || !oneLogit(outputs[0]) {
+	if !good || len(outputs) != 1 || !logits(outputs[0]) {
 		return nil, fmt.Errorf("model has inputs %s and outputs %s; want %s, %s and optionally %s, each int64 [batch, tokens], "+
-			"and one output, float32 [batch, 1] or [batch]: a cross-encoder with one logit a pair",
+			"and one output, float32 or float16 [batch, 1], [batch, 2] or [batch]: a cross-encoder with one or two logits a pair",
 			describe(inputs), describe(outputs), inputIDs, inputMask, inputType)
 	}
 	return names, nil
 }
 
-// oneLogit reports whether an output can be one logit a pair. A width that the
-// model leaves open is seen at the first run.
-func oneLogit(o ort.InputOutputInfo) bool {
-	if o.OrtValueType != ort.ONNXTypeTensor || o.DataType != ort.TensorElementDataTypeFloat {
+// logits reports whether an output can be one or two logits a pair. A width that
+// the model leaves open is seen at the first run.
+func logits(o ort.InputOutputInfo) bool {
+	number := o.DataType == ort.TensorElementDataTypeFloat || o.DataType == ort.TensorElementDataTypeFloat16
+	if o.OrtValueType != ort.ONNXTypeTensor || !number {
 		return false
 	}
 	d := o.Dimensions
-	return len(d) == 1 || len(d) == 2 && (d[1] == 1 || d[1] < 0)
+	if o.DataType == ort.TensorElementDataTypeFloat16 && len(d) == 2 && d[1] < 0 {
+		return false // its memory is reserved before the run
+	}
+	return len(d) == 1 || len(d) == 2 && d[1] != 0 && d[1] <= 2
 }
 
 func describe(infos []ort.InputOutputInfo) string {
@@ -132,6 +144,11 @@ func (s *session) score(ctx context.Context, t *rows, scores []float32) error {
 	if err != nil {
 		return fmt.Errorf("make input tensors: %w", err)
 	}
+	outputs, err := s.outputs(len(scores))
+	if err != nil {
+		return fmt.Errorf("make output tensor: %w", err)
+	}
+	defer destroy(outputs)
 	options, err := ort.NewRunOptions()
 	if err != nil {
 		return fmt.Errorf("make run options: %w", err)
@@ -141,30 +158,46 @@ func (s *session) score(ctx context.Context, t *rows, scores []float32) error {
 		defer close(terminated)
 		_ = options.Terminate() // fails for lack of memory only, and then the run just takes longer
 	})
-	outputs := []ort.Value{nil}
 	err = s.run.RunWithOptions(inputs, outputs, options)
 	if !stop() {
 		<-terminated // it must not touch the options once they are freed
 	}
 	_ = options.Destroy() // never returns an error
-	defer destroy(outputs)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return fmt.Errorf("run model on %d pairs of %d tokens: %w", t.count, t.length, err)
 	}
-	return copyScores(outputs[0], scores)
+	return s.take(outputs[0], scores)
 }
 
-// copyScores takes the logits out of the model's answer, if that is what they are.
-func copyScores(output ort.Value, scores []float32) error {
-	shape := output.GetShape()
-	tensor, ok := output.(*ort.Tensor[float32])
-	if !ok || len(tensor.GetData()) != len(scores) || len(shape) == 0 || shape[0] != int64(len(scores)) {
-		return fmt.Errorf("%w: output of shape %s for %d pairs, want one float32 a pair", scorer.ErrScores, shape, len(scores))
+// outputs reserves the output's memory where the binding can't do it by itself: it
+// takes the 16 bits of a number for 8.
+func (s *session) outputs(pairs int) ([]ort.Value, error) {
+	if s.halves == nil {
+		return []ort.Value{nil}, nil
 	}
-	copy(scores, tensor.GetData())
+	shape := ort.NewShape(append([]int64{int64(pairs)}, s.halves...)...)
+	t, err := ort.NewCustomDataTensor(shape, make([]byte, 2*shape.FlattenedSize()), ort.TensorElementDataTypeFloat16)
+	if err != nil {
+		return nil, err
+	}
+	return []ort.Value{t}, nil
+}
+
+// take takes the raw logits out of the model's answer, if that is what they are.
+func (s *session) take(output ort.Value, scores []float32) error {
+	list, width, err := values(output, len(scores))
+	if err != nil {
+		return err
+	}
+	head, err := headOf(s.last, width)
+	if err != nil {
+		return err
+	}
+	s.width.Store(int32(width))
+	head.raw(list, scores)
 	for i, v := range scores {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 			return fmt.Errorf("%w: pair %d of a batch of %d got %v", scorer.ErrScores, i, len(scores), v)

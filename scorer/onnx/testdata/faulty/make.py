@@ -62,15 +62,16 @@ def refused():
     save("two-outputs", [*nodes, rename("score"), rename("score", "more")], constants, [out(), out("more")])
     save("unknown-input", [*nodes, rename("score")], constants, [out()], inputs=(*INPUTS, "position_ids"))
     save("int32", [*nodes, rename("score")], constants, [out()], kind=TensorProto.INT32)
-    save("two-logits", [*nodes, helper.make_node("Concat", ["score", "score"], ["logits"], axis=1)], constants, [out(dims=("batch", 2))])
-    # The width depends on values, so that only a run shows that there are two.
+    save("three-logits", [*nodes, helper.make_node("Concat", ["score"] * 3, ["logits"], axis=1)], constants, [out(dims=("batch", 3))])
+    # The width depends on values, so that only a run shows that there are three.
     wide = [
         helper.make_node("ReduceMax", ["attention_mask"], ["one"], keepdims=0),
         helper.make_node("Add", ["one", "axis"], ["two"]),
-        helper.make_node("Concat", ["axis", "two"], ["width"], axis=0),
+        helper.make_node("Add", ["two", "axis"], ["three"]),
+        helper.make_node("Concat", ["axis", "three"], ["width"], axis=0),
         helper.make_node("Expand", ["score", "width"], ["logits"]),
     ]
-    save("two-logits-undeclared", nodes + wide, constants, [out(dims=("batch", "n"))])
+    save("three-logits-undeclared", nodes + wide, constants, [out(dims=("batch", "n"))])
     save("scalar", [*nodes, helper.make_node("ReduceSum", ["score"], ["logits"], keepdims=0)], constants, [out(dims=())])
     save("double", [*nodes, helper.make_node("Cast", ["score"], ["logits"], to=TensorProto.DOUBLE)], constants, [out(kind=TensorProto.DOUBLE)])
     nodes[0] = rename("input_ids", "seen")
