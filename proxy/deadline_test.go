@@ -120,3 +120,39 @@ func TestAnEndpointsOwnDeadlineIsADeadline(t *testing.T) {
 	})
 	wantDegraded(t, b, send(t, http.MethodPost, b.url+"/docs/_search", rerankBody), OutcomeDeadline)
 }
+
+func TestARuledSearchThatRunsOutOfTimeIsPartialToo(t *testing.T) {
+	var seen arrived
+	b := start(t, []string{searched(t, &seen).URL}, func(o *Options) {
+		ruling()(o)
+		failing(slow(nil))(o)
+	})
+	a := send(t, http.MethodPost, b.url+"/docs/_search", plainBody, wishHeader, "true", deadlineHeader, "5ms")
+	var order []string
+	for _, hit := range ids(t, a.Body) {
+		order = append(order, hit[:1])
+	}
+	if a.Status != http.StatusOK || !strings.HasPrefix(a.Header.Get(outcomeHeader), "partial; scored=1/") || order[0] != "b" || order[1] != "a" {
+		t.Errorf("status %d, outcome %q, order %v, want b and then the plain order", a.Status, a.Header.Get(outcomeHeader), order)
+	}
+}
+
+// One reranker of a tree has its scores in time, the other above it only some.
+func TestATreeThatRunsOutOfTimeIsPartial(t *testing.T) {
+	node, asked := wooded(t, nil)
+	calls := 0
+	b := start(t, []string{node.URL}, failing(func(ctx context.Context, query string, passages []string) ([]float32, error) {
+		if calls++; calls == 2 {
+			return slow(nil)(ctx, query, passages)
+		}
+		return byLength(ctx, query, passages)
+	}))
+	a := send(t, http.MethodPost, b.url+"/docs/_search", treeBody, deadlineHeader, "200ms")
+	if got := a.Header.Get(outcomeHeader); a.Status != http.StatusOK || got != "partial; scored=4/7" {
+		t.Errorf("status %d, outcome %q: %s", a.Status, got, a.Body)
+	}
+	if n := len(asked()); n != 4 {
+		t.Errorf("%d requests to the cluster, want 4", n)
+	}
+	b.logs.waitFor(t, map[string]any{"msg": "search", "outcome": OutcomePartial, "passages": 7.0, "scored": 4.0})
+}
