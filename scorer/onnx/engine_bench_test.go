@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -106,4 +107,46 @@ func BenchmarkDeadline(b *testing.B) {
 	b.ReportMetric(late[len(late)/2], "ms-late-p50")
 	b.ReportMetric(late[len(late)*99/100], "ms-late-p99")
 	b.ReportMetric(float64(stats.Scored.Load())/float64(len(late)), "scored/call")
+}
+
+// BenchmarkEightClients measures the latency of eight clients that each rerank 30
+// passages again and again, against the time that the work of eight takes a lone
+// client: 1 is a queue without loss.
+func BenchmarkEightClients(b *testing.B) {
+	const clients, window = 8, 30
+	e := loadBuiltin(b, Options{})
+	passages := make([]string, window)
+	for i := range passages {
+		passages[i] = strings.Repeat("the moon ", 20+i*2)
+	}
+	call := func() float64 {
+		start := time.Now()
+		if _, err := e.Score(b.Context(), "what causes the tides", passages); err != nil {
+			b.Error(err)
+		}
+		return time.Since(start).Seconds()
+	}
+	var lone, shared []float64
+	for b.Loop() {
+		lone = append(lone, call(), call())
+		var mu sync.Mutex
+		var running sync.WaitGroup
+		for range clients {
+			running.Go(func() {
+				for range 3 {
+					took := call()
+					mu.Lock()
+					shared = append(shared, took)
+					mu.Unlock()
+				}
+			})
+		}
+		running.Wait()
+	}
+	slices.Sort(lone)
+	slices.Sort(shared)
+	fair := clients * lone[len(lone)/2]
+	b.ReportMetric(lone[len(lone)/2]*1000, "lone-ms-p50")
+	b.ReportMetric(shared[len(shared)/2]/fair, "p50/fair")
+	b.ReportMetric(shared[len(shared)*99/100]/fair, "p99/fair")
 }
