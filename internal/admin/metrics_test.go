@@ -244,6 +244,28 @@ func TestWatchedPartsAreReadAtEveryScrape(t *testing.T) {
 	}
 }
 
+func TestEndpointsComeAndGoWithTheirSeries(t *testing.T) {
+	r := prometheus.NewRegistry()
+	m := admin.NewMetrics(r)
+	var list []admin.EndpointLoad
+	m.WatchEndpoints(func() []admin.EndpointLoad { return list })
+	before := series(t, r)
+	list = []admin.EndpointLoad{{Endpoint: "a", Model: "m", Allocations: 2, Calls: 5}, {Endpoint: "b", Model: "m"}}
+	during := series(t, r)
+	for name, want := range map[string]string{
+		`rerankd_endpoint_allocations{endpoint="a",model="m"}`: "2", `rerankd_endpoint_calls{endpoint="a",model="m"}`: "5",
+		`rerankd_endpoint_allocations{endpoint="b",model="m"}`: "0", `rerankd_endpoint_calls{endpoint="b",model="m"}`: "0",
+	} {
+		if during[name] != want {
+			t.Errorf("%s is %q, want %s", name, during[name], want)
+		}
+	}
+	list = nil
+	if diff := cmp.Diff(before, series(t, r)); diff != "" {
+		t.Errorf("series of endpoints that are gone (-before +after):\n%s", diff)
+	}
+}
+
 func TestTheBuildIsShownByItsVersions(t *testing.T) {
 	r := prometheus.NewRegistry()
 	admin.NewMetrics(r).SetBuild(admin.Build{Version: "v1", Go: "go1", ONNXRuntime: "2", Tokenizers: "3"})

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"path/filepath"
+	"strings"
 
 	"github.com/rerankd/rerankd/cache"
 	"github.com/rerankd/rerankd/configs"
@@ -52,7 +53,7 @@ func (m *model) id() string {
 	if m.info.ID != "" {
 		return m.info.ID
 	}
-	return filepath.Base(m.name)
+	return strings.ToValidUTF8(filepath.Base(m.name), "\uFFFD") // it is a label of metrics, too
 }
 
 // open makes a way into the model with a queue of its own.
