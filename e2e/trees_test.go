@@ -151,6 +151,9 @@ func TestFaultsOfTheClusterInATreeAreToldAsElasticsearchTellsThem(t *testing.T) 
 		}},
 		{"the same with a filter", `{"standard":{"query":{"mtach":{}},"filter":{"term":{"tag":"x"}}}}`, []string{`[3:133] [standard] failed to parse field [query]`}},
 		{"a fault in the filter", `{"standard":{"filter":[{"mtach":{}}]}}`, []string{`[3:135] [standard] failed to parse field [filter]`}},
+		{"a fault in a bool of the caller's", `{"standard":{"query":{"bool":{"must":[{"mtach":{}}]}}}}`, []string{`[standard] failed to parse field [query]`, `[bool] failed to parse field [must]`}},
+		{"the same with a filter beside it", `{"standard":{"query":{"bool":{"must":[{"mtach":{}}]}},"filter":{"term":{"tag":"x"}}}}`, []string{`[standard] failed to parse field [query]`, `[bool] failed to parse field [must]`}},
+		{"a fault in the filter of vectors", `{"knn":{"field":"v","query_vector":[0,0],"k":3,"num_candidates":9,"filter":{"mtach":{}}}}`, []string{`[retriever] failed to parse field [knn]","caused_by":{"type":"x_content_parse_exception","reason":"[3:187] [knn] failed to parse field [filter]","caused_by":{"type":"parsing_exception"`}},
 		{"a fault while searching", `{"standard":{"query":{"query_string":{"query":"a AND"}}}}`, []string{
 			`"type":"status_exception","reason":"[text_similarity_reranker] search failed - retrievers '[standard]' returned errors. All failures are attached as suppressed exceptions."`,
 			`"suppressed":[{`,

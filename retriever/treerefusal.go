@@ -23,7 +23,7 @@ func (t *Tree) Refusal(body []byte) []byte {
 	if !ok || line != 1 {
 		return body
 	}
-	for _, c := range t.lines("") {
+	for i, c := range t.lines("") {
 		p, at, ok := c.find(col - 1)
 		switch {
 		case len(c.bytes) > padLimit:
@@ -31,17 +31,29 @@ func (t *Tree) Refusal(body []byte) []byte {
 		case !ok:
 			continue
 		}
-		clause := "must"
-		if p.field == "filter" {
-			clause = "filter"
-		}
-		if found.CausedBy != nil && strings.HasSuffix(found.Reason, "[bool] failed to parse field ["+clause+"]") {
-			found = found.CausedBy // that bool is our own
+		if own := t.leaves[i].frame(p.field); own != "" && found.CausedBy != nil && strings.HasSuffix(found.Reason, own) {
+			found = found.CausedBy
 		}
 		found.move(t.search.request.Body, c)
 		return t.around(p, at, found).Body()
 	}
 	return body
+}
+
+// frame is how an error about a member ends whose search of a leaf has it inside of
+// something that the request has not; "" where it has it in its own place.
+func (n *node) frame(field string) string {
+	switch {
+	case n.name == nameKNN && field == "filter":
+		return "[knn] failed to parse field [filter]"
+	case n.name == nameKNN || len(n.filters()) == 0:
+		return ""
+	case field == "filter":
+		return "[bool] failed to parse field [filter]"
+	case field == "query":
+		return "[bool] failed to parse field [must]"
+	}
+	return ""
 }
 
 // around puts the errors of the retrievers around a part at fault around one.
