@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -178,7 +179,16 @@ func TestThePassageComesWithTheHitInEveryPlan(t *testing.T) {
 			}
 		})
 	}
-	a := send(t, http.MethodPost, p.url+"/e2e-chunks/_search?filter_path=hits.hits._id", `{"retriever":`+leaf+`}`, "X-Rerankd-Passages", "true")
+	a := send(t, http.MethodPost, p.url+"/e2e-chunks/_search", `{"retriever":`+leaf+`,"size":1,"_source":false}`, "X-Rerankd-Passages", "true")
+	told := `"fields": {"_rerankd.passage": [{"text": "The motor of the boat is red. ", "start_offset": 3760, "end_offset": 3790, "relevance_score": 1.0}]}`
+	page, err := os.ReadFile("../docs/compatibility.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spaceless := strings.NewReplacer(": ", ":", ", ", ","); !strings.Contains(spaceless.Replace(string(a.Body)), spaceless.Replace(told)) || !strings.Contains(string(page), told) {
+		t.Errorf("the answer that docs/compatibility.md shows: %s", a)
+	}
+	a = send(t, http.MethodPost, p.url+"/e2e-chunks/_search?filter_path=hits.hits._id", `{"retriever":`+leaf+`}`, "X-Rerankd-Passages", "true")
 	if strings.Contains(string(a.Body), "passage") {
 		t.Errorf("filter_path lets it through: %s", a)
 	}

@@ -21,6 +21,7 @@ func FuzzParse(f *testing.F) {
 		`{"size":1,"from":2,"retriever":{"text_similarity_reranker":{"retriever":{"knn":{}},"field":"f","inference_text":"q"}},"fields":[ ],"aggs":{}}`,
 		reranker(`{"linear": {"retrievers": [{"retriever": {"standard": {"sort": "n", "collapse": {}}}, "weight": 2, "normalizer": "minmax"}], "filter": {"a": 1}}}`, `, "_name": "n"`),
 		`{"retriever":{"pinned":{"ids":["a"],"retriever":{"rescorer":{"rescore":{},"retriever":` + strings.TrimSuffix(strings.TrimPrefix(reranker(matchAll, ""), `{"retriever": `), "}") + `}}}}}`,
+		chunked(`{"size": 2, "chunking_settings": {"strategy": "recursive", "max_chunk_size": 10, "separators": ["a"]}}`), chunked(`{"size": 0, "chunking_settings": null}`),
 		`{"retriever":{"rrf":{"retrievers":[{"retriever":{"text_similarity_reranker":{}}}]}}}`, `{"retriever":{"text\u005fsimilarity_reranker":{}}}`, `{`, `[]`,
 	} {
 		f.Add([]byte(seed), "size=3&from=1")
@@ -31,7 +32,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		before := bytes.Clone(body)
-		s, err := retriever.Parse(retriever.Request{Body: body, Query: query, Indexed: true}, options)
+		o := options
+		o.FieldTemplates = len(rawQuery)%2 == 0
+		s, err := retriever.Parse(retriever.Request{Body: body, Query: query, Indexed: true}, o)
 		if !bytes.Equal(before, body) {
 			t.Fatal("the body was edited")
 		}
