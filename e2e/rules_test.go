@@ -78,6 +78,21 @@ func TestPagesOfARuledSearchAreTheRerankedWindowAndThenThePlainRanking(t *testin
 	}
 }
 
+// A ruled search of a multi search gets what it gets alone.
+func TestARuledSearchOfAMultiSearchGetsWhatItGetsAlone(t *testing.T) {
+	p := ruled(t, configs.Rule{})
+	body := `{` + appleMatch + `,"size":12,"highlight":{"fields":{"title":{}}}}`
+	ask := []string{"X-Rerankd-Rerank", "true", "Content-Type", "application/x-ndjson"}
+	want := timeless(t, send(t, http.MethodPost, p.url+"/e2e-plain/_search", body, ask[:2]...))
+	plain := timeless(t, send(t, http.MethodPost, p.url+"/e2e-plain/_search", body))
+	want["status"], plain["status"] = float64(http.StatusOK), float64(http.StatusOK)
+	lines := `{"index":"e2e-plain"}` + "\n" + body + "\n" + `{"index":"e2e-plain,e2e-p*"}` + "\n" + body + "\n"
+	got := responses(t, send(t, http.MethodPost, p.url+"/_msearch", lines, ask...))
+	if d := cmp.Diff([]map[string]any{want, plain}, got); d != "" || cmp.Equal(want, plain) {
+		t.Errorf("alone (-) and in a multi search (+):\n%s", d)
+	}
+}
+
 // value is the number that scores a document; those without come last.
 func value(t *testing.T, id string) int {
 	t.Helper()

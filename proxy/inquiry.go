@@ -20,6 +20,7 @@ type inquiry struct {
 	r     *http.Request             // the search to execute in its place
 	body  []byte                    // of r
 	rule  *ruled                    // that applies to it; nil: none
+	wish  wish                      // what a multi search asks of the rules
 	fault error                     // what is wrong with it beside the body; reported if it is ours
 }
 
@@ -62,6 +63,7 @@ func (p *Proxy) ordinary(w http.ResponseWriter, q inquiry) {
 		q.pass(w)
 		return
 	}
+	of(w).summary.index = chi.URLParam(q.r, "index")
 	p.byRule(w, q)
 }
 

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rerankd/rerankd/retriever"
@@ -30,9 +29,13 @@ func (p *Proxy) multiSearch(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if !p.o.Retriever.MayHold(q.body) {
+	if !p.o.Retriever.MayHold(q.body) && !p.ruling(r) {
 		q.pass(w)
 		return
+	}
+	if len(p.o.Rules) > 0 {
+		q.wish = wishOf(r)
+		q.r = withoutParams(q.r, wishParam, queryParam)
 	}
 	p.splitMulti(w, q, nil)
 }
@@ -47,13 +50,19 @@ func jsonLines(contentType string) string { return strings.Replace(contentType, 
 // multi is one search of a multi search.
 type multi struct {
 	item   retriever.MultiItem
-	search *retriever.Search // nil: the cluster's
+	search *retriever.Search // of a reranker; nil: none
+	rule   *ruled            // that applies to an ordinary search; nil: none
 	index  string            // for our own
 	query  url.Values
 	answer []byte // as it stands in the final answer
 
 	outcome string // what the headers of our own tell of it
 }
+
+// open reports a search that has no answer yet, and ours one that is executed here.
+func (s *multi) open() bool { return s.answer == nil }
+
+func (s *multi) ours() bool { return s.search != nil || s.rule != nil }
 
 // reader makes the JSON of a search out of a line that may stand for one. nil:
 // the line is it. errNotRendered leaves the search to the cluster.
@@ -111,95 +120,24 @@ func (p *Proxy) runMulti(r *http.Request, query url.Values, searches []multi) er
 			return nil
 		})
 	}
-	var plain []*multi
+	var plain, own []*multi // told apart before the first of them gets its answer
 	for i := range searches {
-		if s := &searches[i]; s.search == nil && s.answer == nil {
+		switch s := &searches[i]; {
+		case !s.open():
+		case s.ours():
+			own = append(own, s)
+		default:
 			plain = append(plain, s)
 		}
 	}
 	if len(plain) > 0 {
 		run(func() error { return p.plainSearches(ctx, r, query, plain) })
 	}
-	for i := range searches {
-		if s := &searches[i]; s.search != nil && s.answer == nil {
-			run(func() error { return p.oneOfMulti(ctx, r, s) })
-		}
+	for _, s := range own {
+		run(func() error { return p.oneOfMulti(ctx, r, s) })
 	}
 	_ = group.Wait() // no search of it returns an error
 	return failed
-}
-
-// parseMulti reads every search; ours is how many of them hold a reranker.
-func (p *Proxy) parseMulti(q inquiry, query url.Values, read reader) (searches []multi, ours int, err error) {
-	items, err := retriever.SplitMulti(q.body)
-	if err != nil {
-		if !(&nameFinder{}).feed(q.body) {
-			err = nil // no reranker is in it: what is wrong with it is the cluster's to say
-		}
-		return nil, 0, err
-	}
-	searches = make([]multi, len(items))
-	for i, item := range items {
-		s := &searches[i]
-		s.item = item
-		if !p.o.Retriever.MayHold(item.Body) {
-			continue
-		}
-		if err := p.parseItem(q.r, s, query, read); err != nil {
-			return nil, 0, err
-		}
-		if s.search != nil || s.answer != nil {
-			ours++
-		}
-	}
-	return searches, ours, nil
-}
-
-// sharedParameters are those of a multi search's URL that its searches inherit.
-var sharedParameters = []string{"typed_keys", "rest_total_hits_as_int", "human", "error_trace", "search_type", "ccs_minimize_roundtrips"}
-
-// parseItem reads one search of the multi search r. A search without a reranker
-// stays the cluster's. A fault in what a template gives is that search's own
-// answer.
-func (p *Proxy) parseItem(r *http.Request, s *multi, query url.Values, read reader) error {
-	index, own, err := s.item.Target()
-	if err != nil {
-		return err
-	}
-	if index == "" {
-		index = chi.URLParam(r, "index")
-		if decoded, err := url.PathUnescape(index); err == nil {
-			index = decoded
-		}
-	}
-	for _, name := range sharedParameters {
-		if query.Has(name) && !own.Has(name) {
-			own[name] = query[name]
-		}
-	}
-	body := s.item.Body
-	if read != nil {
-		if body, err = read(r.Context(), body); errors.Is(err, errNotRendered) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-	search, err := retriever.Parse(retriever.Request{
-		Body: body, Query: own, Indexed: index != "", Passages: wantsPassages(r),
-	}, p.o.Retriever)
-	fault, faulty := errors.AsType[*retriever.RequestError](err)
-	switch {
-	case errors.Is(err, retriever.ErrNotOurs):
-		return nil
-	case faulty && read != nil:
-		s.answer = fault.Body()
-		return nil
-	case err != nil:
-		return err
-	}
-	s.search, s.index, s.query = search, index, own
-	return nil
 }
 
 // oneOfMulti answers one search as if it had come alone, with its own log line
@@ -229,6 +167,10 @@ func (p *Proxy) oneOfMulti(ctx context.Context, r *http.Request, s *multi) (err 
 	p.observed(w, one, http.HandlerFunc(func(w http.ResponseWriter, one *http.Request) {
 		rec := of(w)
 		rec.route, rec.summary.index = RouteRerank, s.index
+		if s.rule != nil {
+			p.byRule(w, p.itemInquiry(one, s)) //nolint:contextcheck // it stands in the request
+			return
+		}
 		p.rerank(w, one, s.search)
 	}))
 	if err := ctx.Err(); err != nil {

@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/rerankd/rerankd/internal/rerank"
 	"github.com/rerankd/rerankd/internal/xcontent"
 	"github.com/rerankd/rerankd/retriever"
@@ -27,8 +25,7 @@ func (p *Proxy) byRule(w http.ResponseWriter, q inquiry) {
 		q.pass(w)
 		return
 	}
-	s, err := retriever.ParsePlain(retriever.Request{Body: q.body, Query: query},
-		retriever.PlainOptions{Field: rule.Field, Window: rule.Window, Query: rule.query, FromBody: rule.FromBody})
+	s, err := rule.plain(q.body, query)
 	if err != nil {
 		q.pass(w)
 		return
@@ -40,7 +37,7 @@ func (p *Proxy) byRule(w http.ResponseWriter, q inquiry) {
 		p.fail(w, r, err)
 		return
 	}
-	sum.index, sum.endpoint, sum.window, sum.parse = chi.URLParam(r, "index"), rule.Endpoint, rule.Window, time.Since(start)
+	sum.endpoint, sum.window, sum.parse = rule.Endpoint, rule.Window, time.Since(start)
 	answer, header, err := p.askPlain(r, s, sum)
 	if no, ok := errors.AsType[*refused](err); ok {
 		_ = no.res.Body.Close() // of a search that the caller has not sent

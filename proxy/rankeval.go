@@ -149,14 +149,15 @@ func (x *evaluation) run(ctx context.Context) ([]byte, http.Header, error) {
 	return answer, header, err
 }
 
-// failureOf is the failure of a search; false: there is none. One in first-stage
-// order is a failure too, unless the request wants that: its figures would be
-// those of another ranking.
+// failureOf is the failure of a search; false: there is none. One that was not
+// reranked, or not all of it, is a failure too, unless the request wants that: its
+// figures would be those of another ranking.
 func failureOf(s multi) ([]byte, bool) {
 	lenient := s.search.Lenient != nil && *s.search.Lenient
-	if reason, degraded := strings.CutPrefix(s.outcome, "degraded"); degraded && !lenient {
+	how, reason, _ := strings.Cut(s.outcome, "; ")
+	if (how == "degraded" || how == "partial") && !lenient {
 		return retriever.Failure(newError(http.StatusBadRequest, "status_exception",
-			"rerankd could not score the documents%s", reason).Body())
+			"rerankd could not score the documents: %s", reason).Body())
 	}
 	return retriever.Failure(s.answer)
 }

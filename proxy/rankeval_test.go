@@ -56,7 +56,7 @@ func TestADegradedSearchIsAFailureOfAnEvaluation(t *testing.T) {
 	var bodies []string
 	b := start(t, []string{evaluating(t, &bodies)}, failing(func(context.Context, string, []string) ([]float32, error) { return nil, errors.New("broken") }))
 	for body, want := range map[string]string{
-		rerankBody:      `"failures":{"q":{"error":{"root_cause":[{"type":"status_exception","reason":"rerankd could not score the documents; reason=model_error"}]`,
+		rerankBody:      `"failures":{"q":{"error":{"root_cause":[{"type":"status_exception","reason":"rerankd could not score the documents: reason=model_error"}]`,
 		lenient("true"): `"failures":{}`,
 	} {
 		a := send(t, http.MethodPost, b.url+"/docs/_rank_eval", `{"requests":[{"id":"q","request":`+body+`,"ratings":[]},{"id":"p","request":{}}],"metric":{"dcg":{"k":3}}}`)

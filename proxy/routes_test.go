@@ -96,6 +96,8 @@ func (c *templating) answer(t *testing.T, w http.ResponseWriter, r *http.Request
 		say(200, `{"took":1,"responses":[`+strings.Join(list, ",")+`]}`)
 	case strings.HasSuffix(path, "_search/template") && stored:
 		say(403, noLicence)
+	case strings.HasSuffix(path, "_search/template") && strings.Contains(body, `"id":"foreign"`): // as OpenSearch says it
+		say(400, `{"error":{"type":"parsing_exception","reason":"Unknown key for a START_OBJECT in [retriever]."},"status":400}`)
 	case strings.HasSuffix(path, "_search/template"):
 		say(200, `{"plain":true}`)
 	default:
@@ -121,6 +123,7 @@ func TestATemplateIsRenderedByTheClusterAndThenReranked(t *testing.T) {
 		{"in the request", inline(text), []string{"POST /_render/template ", first}, true},
 		{"as an object", `{"source":` + rerankBody + `}`, []string{"POST /_render/template ", first}, true},
 		{"stored", `{"id":"reranked","params":{}}`, []string{"POST /docs/_search/template?typed_keys=true ", "POST /_render/template ", first}, true},
+		{"stored in OpenSearch", `{"id":"foreign"}`, []string{"POST /docs/_search/template?typed_keys=true ", "POST /_render/template ", first}, true},
 		{"stored, without a reranker", `{"id":"other"}`, []string{"POST /docs/_search/template?typed_keys=true "}, false},
 		{"without a reranker", inline(`{"query":{"match_all":{}}}`), []string{"POST /docs/_search/template?typed_keys=true "}, false},
 		{"the mere word", inline(`{"query":{"match":{"t":"text_similarity_reranker"}}}`), []string{"POST /_render/template ", "POST /docs/_search/template?typed_keys=true "}, false},

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/rerankd/rerankd/retriever"
 )
 
 // Rule has ordinary searches reranked for clients that can't put a reranker into
@@ -46,6 +48,17 @@ type ruled struct {
 	query string // the text to score against, "" for none named
 }
 
+// wish is what a request asks of the rules.
+type wish struct{ rerank, query string }
+
+func wishOf(r *http.Request) wish {
+	query := r.URL.Query()
+	return wish{
+		rerank: first(query.Get(wishParam), r.Header.Get(wishHeader)),
+		query:  first(query.Get(queryParam), r.Header.Get(queryHeader)),
+	}
+}
+
 // ruleOf finds the first rule for a search, and returns the search without what
 // asked for it. Where no rule applies, the URL stays as it is: a parameter that
 // asks in vain is for the cluster to refuse.
@@ -53,22 +66,39 @@ func (p *Proxy) ruleOf(r *http.Request) (*ruled, *http.Request) {
 	if len(p.o.Rules) == 0 {
 		return nil, r
 	}
-	query := r.URL.Query()
-	wish := first(query.Get(wishParam), r.Header.Get(wishHeader))
-	text := first(query.Get(queryParam), r.Header.Get(queryHeader))
-	index := indexNames(r)
+	index, err := url.PathUnescape(chi.URLParam(r, "index"))
+	if err != nil {
+		return nil, r
+	}
+	rule := p.ruleFor(index, wishOf(r))
+	if rule == nil {
+		return nil, r
+	}
+	return rule, withoutParams(r, wishParam, queryParam)
+}
+
+// ruleFor finds the first rule for a search of an index; nil: there is none.
+func (p *Proxy) ruleFor(index string, w wish) *ruled {
+	names := indexNames(index)
 	for i := range p.o.Rules {
 		rule := &p.o.Rules[i]
-		if !rule.wanted(wish) || !rule.covers(index) || !utf8.ValidString(text) {
+		if !rule.wanted(w.rerank) || !rule.covers(names) || !utf8.ValidString(w.query) {
 			continue
 		}
 		found := &ruled{Rule: rule}
 		if rule.FromRequest {
-			found.query = text
+			found.query = w.query
 		}
-		return found, withoutParams(r, wishParam, queryParam)
+		return found
 	}
-	return nil, r
+	return nil
+}
+
+// plain reads an ordinary search that the rule applies to; see
+// [retriever.ParsePlain].
+func (r *ruled) plain(body []byte, query url.Values) (*retriever.Plain, error) {
+	return retriever.ParsePlain(retriever.Request{Body: body, Query: query},
+		retriever.PlainOptions{Field: r.Field, Window: r.Window, Query: r.query, FromBody: r.FromBody})
 }
 
 // wanted tells what a search's wish means to the rule.
@@ -88,14 +118,13 @@ func (r *Rule) covers(index []string) bool {
 	return !slices.ContainsFunc(index, func(name string) bool { return !matchPattern(r.Index, name) })
 }
 
-// indexNames are the names in a search's path, as they are before the cluster
+// indexNames are the names in a search's index, as they are before the cluster
 // resolves them; a search without any is one over all.
-func indexNames(r *http.Request) []string {
-	names, err := url.PathUnescape(chi.URLParam(r, "index"))
-	if err != nil || names == "" || names == "_all" {
+func indexNames(index string) []string {
+	if index == "" || index == "_all" {
 		return []string{"*"}
 	}
-	return strings.Split(names, ",")
+	return strings.Split(index, ",")
 }
 
 // matchPattern reports whether the whole of name matches a pattern in which only

@@ -194,3 +194,39 @@ func TestRulesAreChecked(t *testing.T) {
 		t.Errorf("validate: %v", err)
 	}
 }
+
+func TestOrdinarySearchesOfAMultiSearchAreRerankedByRuleEachInItsPlace(t *testing.T) {
+	node, asked := multiCluster(t)
+	b := start(t, []string{node.URL}, ruling())
+	body := strings.Join([]string{
+		`{"index":"docs"}`, plainBody,
+		`{"index":"logs"}`, plainBody,
+		`{"index":"docs","routing":"r"}`, rerankBody,
+		`{"index":"docs"}`, `{"size":0}`,
+		`{"index":"absent,docs"}`, plainBody, "",
+	}, "\n")
+	a := send(t, http.MethodPost, b.url+"/_msearch?rerankd=true&typed_keys=true", body, "Content-Type", "application/x-ndjson")
+	if a.Status != 200 {
+		t.Fatalf("status %d: %s", a.Status, a.Body)
+	}
+	list := responses(t, a.Body)
+	if len(list) != 5 || string(list[1]) != `{"plain":0,"status":200}` || string(list[3]) != `{"plain":1,"status":200}` || string(list[4]) != `{"plain":2,"status":200}` {
+		t.Fatalf("answers %s", a.Body)
+	}
+	if d := cmp.Diff([]string{"b 5.0", "d 4.0", "a 3.0"}, ids(t, list[0])); d != "" {
+		t.Errorf("by rule: %s", d)
+	}
+	if d := cmp.Diff([]string{"b 4.0", "d 3.0", "a 2.0"}, ids(t, list[2])); d != "" {
+		t.Errorf("by the body: %s", d)
+	}
+	seen := asked()
+	if got := seen["/docs/_search?typed_keys=true"]; len(got) != 1 || !strings.HasPrefix(got[0], `{"size":4,"fields":["t"],`) || len(seen["/_msearch?typed_keys=true"]) != 1 {
+		t.Errorf("the cluster was asked %q", seen)
+	}
+	for _, target := range []string{"/_msearch", "/logs/_msearch?rerankd=true", "/_msearch?rerankd=false"} {
+		body := "{\"index\":\"logs\"}\n" + plainBody + "\n"
+		if send(t, http.MethodPost, b.url+target, body, "Content-Type", "application/x-ndjson"); len(asked()[target]) != 1 || asked()[target][0] != body {
+			t.Errorf("%s: the cluster was asked %q", target, asked())
+		}
+	}
+}

@@ -32,7 +32,7 @@ func (p *Proxy) searchTemplate(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		q.pass = func(http.ResponseWriter) { first.giveUp() }
-		if !first.namesReranker() {
+		if !refusesReranker(first.text()) {
 			q.pass(w)
 			return
 		}
@@ -113,7 +113,7 @@ func (p *Proxy) storedOfMulti(w http.ResponseWriter, q inquiry, read reader, fir
 // answered pairs the searches with the answers that the cluster gave; nil when
 // none of them speaks of a reranker.
 func (p *Proxy) answered(q inquiry, first *tentative) []multi {
-	if !first.namesReranker() {
+	if !refusesReranker(first.text()) {
 		return nil
 	}
 	items, err := retriever.SplitMulti(q.body)
@@ -137,7 +137,7 @@ func (p *Proxy) takeBack(q inquiry, query url.Values, read reader, searches []mu
 	ours := 0
 	for i := range searches {
 		s := &searches[i]
-		if s.search != nil || !retriever.Refused(s.answer) || !retriever.MayHold(s.answer) {
+		if s.search != nil || !retriever.Refused(s.answer) || !refusesReranker(s.answer) {
 			continue
 		}
 		// What can't be read keeps the cluster's refusal.

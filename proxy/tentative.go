@@ -114,5 +114,8 @@ func (t *tentative) text() []byte {
 	return text
 }
 
-// namesReranker reports an answer of the cluster that speaks of the reranker.
-func (t *tentative) namesReranker() bool { return bytes.Contains(t.text(), []byte(retriever.Name)) }
+// refusesReranker reports an answer of the cluster that speaks of the reranker, or
+// of retrievers, which OpenSearch doesn't know at all.
+func refusesReranker(answer []byte) bool {
+	return bytes.Contains(answer, []byte(retriever.Name)) || bytes.Contains(answer, []byte("[retriever]"))
+}
