@@ -68,7 +68,7 @@ func (e evalInput) withoutDocuments() bool {
 }
 
 func readEval(in input) (evalInput, error) {
-	e := evalInput{folder: in.argument, json: in.options["json"], fresh: in.options["fresh"], models: in.values["model"], runIn: in.values["run-in"]}
+	e := evalInput{folder: in.arguments[0], json: in.options["json"], fresh: in.options["fresh"], models: in.values["model"], runIn: in.values["run-in"]}
 	for name, to := range map[string]*string{
 		"qrels": &e.qrels, "first-stage": &e.firstStage, "run-out": &e.runOut, "csv": &e.csv, "plot": &e.plot,
 		"scores": &e.scores, "url": &e.url, "index": &e.index, "field": &e.field,

@@ -10,12 +10,12 @@ import (
 
 // input is what stands behind a command's name.
 type input struct {
-	help     bool
-	argument string              // what the command is about
-	config   string              // value of --config
-	options  map[string]bool     // the command's own flags that were given
-	values   map[string][]string // those of its own flags that have one, in their order
-	set      map[string]string   // settings by their path
+	help      bool
+	arguments []string            // what the command is about
+	config    string              // value of --config
+	options   map[string]bool     // the command's own flags that were given
+	values    map[string][]string // those of its own flags that have one, in their order
+	set       map[string]string   // settings by their path
 }
 
 // parse reads a command's arguments: --name=value, --name value, and --name for
@@ -25,14 +25,15 @@ func parse(c command, args []string) (input, error) {
 	bad := func(format string, a ...any) (input, error) {
 		return input{}, &usageError{command: c.name, reason: fmt.Sprintf(format, a...)}
 	}
+	wanted := strings.Fields(c.argument)
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
 		if len(arg) < 2 || arg[0] != '-' || arg == "--" {
-			if c.argument == "" || in.argument != "" || arg == "" || arg[0] == '-' {
+			if len(in.arguments) == len(wanted) || arg == "" || arg[0] == '-' {
 				return bad("%s takes no argument %q", c.name, arg)
 			}
-			in.argument = arg
+			in.arguments = append(in.arguments, arg)
 			continue
 		}
 		name, value, hasValue := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
@@ -67,10 +68,18 @@ func parse(c command, args []string) (input, error) {
 			in.set[name] = value
 		}
 	}
-	if c.argument != "" && in.argument == "" && !in.help {
-		return bad("%s wants a %s", c.name, c.argument)
+	if missing := wanted[len(in.arguments):]; len(missing) > 0 && missing[0][0] != '[' && !in.help {
+		return bad("%s wants a %s", c.name, missing[0])
 	}
 	return in, nil
+}
+
+// value returns the last value of a flag of the command's own, or "".
+func (in input) value(name string) string {
+	if values := in.values[name]; len(values) > 0 {
+		return values[len(values)-1]
+	}
+	return ""
 }
 
 // hasValue reports whether the name is of a flag with a value that the command

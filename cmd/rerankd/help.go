@@ -25,14 +25,29 @@ func writeMap(w io.Writer) error {
 func writeHelp(w io.Writer, c command) error {
 	var b strings.Builder
 	usage := c.name
-	if c.argument != "" {
+	switch {
+	case len(c.commands) > 0:
+		usage += " COMMAND"
+	case c.argument != "":
 		usage += " " + c.argument
 	}
-	fmt.Fprintf(&b, "Usage: rerankd %s [flags]\n\n%s\n\nExamples:\n", usage, c.about)
+	fmt.Fprintf(&b, "Usage: rerankd %s [flags]\n\n%s\n\n", usage, c.about)
+	if len(c.commands) > 0 {
+		b.WriteString("Commands:\n")
+	}
+	for _, below := range c.commands {
+		fmt.Fprintf(&b, "  %-15s%s\n", below.name, below.summary)
+	}
+	if len(c.commands) > 0 {
+		b.WriteString("\n")
+	}
+	b.WriteString("Examples:\n")
 	for _, line := range c.example {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}
-	b.WriteString("\nFlags:\n")
+	if len(c.options)+len(c.values) > 0 || c.config {
+		b.WriteString("\nFlags:\n")
+	}
 	for _, o := range c.options {
 		fmt.Fprintf(&b, "  --%s\n      %s\n", o.name, o.usage)
 	}

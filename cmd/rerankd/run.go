@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -48,11 +49,12 @@ type command struct {
 	summary string   // one line for the map of commands
 	about   string   // what it does
 	example []string // lines to paste
-	// argument names the one argument that it wants besides flags; "" means it takes none.
+	// argument names what it wants besides flags, separated by blanks; one in brackets may be left out.
 	argument string
 	options  []option      // its own flags without a value
 	values   []valueOption // its own flags with one
 	config   bool          // it takes --config and a flag for every setting
+	commands []command     // below it, which are run in its place
 	run      func(o outside, in input) error
 }
 
@@ -63,7 +65,7 @@ type option struct{ name, usage string }
 type valueOption struct{ name, value, usage string }
 
 func commands() []command {
-	return []command{serveCommand(), checkCommand(), demoCommand(), evalCommand(), versionCommand()}
+	return []command{serveCommand(), checkCommand(), demoCommand(), evalCommand(), modelCommand(), versionCommand()}
 }
 
 // usageError is a mistake in the arguments; the user is pointed to the help.
@@ -101,7 +103,7 @@ func dispatch(args []string, o outside) error {
 	}
 	name, rest := args[0], args[1:]
 	if name == "help" && len(rest) > 0 {
-		name, rest = rest[0], []string{"--help"}
+		name, rest = rest[0], append(slices.Clone(rest[1:]), "--help")
 	}
 	switch name {
 	case "help", "-h", "-help", "--help":
@@ -110,19 +112,36 @@ func dispatch(args []string, o outside) error {
 		name = "version"
 	}
 	for _, c := range commands() {
-		if c.name != name {
-			continue
+		if c.name == name {
+			return c.start(rest, o)
 		}
-		in, err := parse(c, rest)
-		if err != nil {
-			return err
-		}
-		if in.help {
-			return writeHelp(o.stdout, c)
-		}
-		return c.run(o, in)
 	}
 	return &usageError{reason: unknownCommand(name)}
+}
+
+// start runs the command, or the one below it that is named first.
+func (c command) start(args []string, o outside) error {
+	if len(c.commands) > 0 && len(args) > 0 {
+		for _, below := range c.commands {
+			if below.name == c.name+" "+args[0] {
+				return below.start(args[1:], o)
+			}
+		}
+		if args[0] != "--help" && args[0] != "-help" && args[0] != "-h" {
+			return &usageError{command: c.name, reason: fmt.Sprintf("%s has no command %q", c.name, args[0])}
+		}
+	}
+	in, err := parse(c, args)
+	if err != nil {
+		return err
+	}
+	if in.help {
+		return writeHelp(o.stdout, c)
+	}
+	if len(c.commands) > 0 {
+		return &usageError{command: c.name, reason: c.name + " wants a command"}
+	}
+	return c.run(o, in)
 }
 
 // unknownCommand names the command that was perhaps meant: the one with the same

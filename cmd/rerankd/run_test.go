@@ -68,6 +68,13 @@ func TestArgumentsLeadToTheirAnswer(t *testing.T) {
 		{"demo checks first", []string{"demo", "--config", file}, nil, exitFailed, nil, []string{"listen: want host:port"}},
 		{"a model that is not there", []string{"serve", "--endpoints=.rerank-v1-elasticsearch=/nonexistent", "--listen=127.0.0.1:0", "--admin.listen="}, nil, exitFailed, nil, []string{"/nonexistent"}},
 		{"version without a library", []string{"version", "--engine.library=/nonexistent.so"}, nil, exitOK, []string{"rerankd      " + version, "go           go1.", "none: ", "/nonexistent.so", "tokenizers   1."}, nil},
+		{"a command with commands below", []string{"help", "model"}, nil, exitOK, []string{"Usage: rerankd model COMMAND", "model verify"}, nil},
+		{"help of a command below", []string{"help", "model", "verify"}, nil, exitOK, []string{"Usage: rerankd model verify FOLDER", "Examples:"}, nil},
+		{"no command below", []string{"model"}, nil, exitUsage, nil, []string{"model wants a command", "Try: rerankd model --help"}},
+		{"an unknown command below", []string{"model", "remove"}, nil, exitUsage, nil, []string{`model has no command "remove"`, "Try: rerankd model --help"}},
+		{"a model without a name", []string{"model", "inspect"}, nil, exitUsage, nil, []string{"model inspect wants a FOLDER", "Try: rerankd model inspect --help"}},
+		{"a model too many", []string{"model", "verify", "a", "b"}, nil, exitUsage, nil, []string{`model verify takes no argument "b"`}},
+		{"a model that is no folder", []string{"model", "verify", "run.go"}, nil, exitFailed, nil, []string{"open model folder run.go: not a folder"}},
 		{"--version", []string{"--version", "--engine.library=/nonexistent.so"}, nil, exitOK, []string{"rerankd      " + version}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -96,8 +103,12 @@ func TestArgumentsLeadToTheirAnswer(t *testing.T) {
 }
 
 func TestEveryCommandAndSettingHasHelp(t *testing.T) {
-	for _, c := range commands() {
-		code, help, _ := runWith([]string{c.name, "--help"})
+	list := commands()
+	for _, c := range list {
+		list = append(list, c.commands...)
+	}
+	for _, c := range list {
+		code, help, _ := runWith(append(strings.Fields(c.name), "--help"))
 		if code != exitOK || c.summary == "" || len(c.example) == 0 {
 			t.Errorf("%s: exit code %d, summary %q, %d examples", c.name, code, c.summary, len(c.example))
 		}

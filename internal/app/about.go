@@ -1,9 +1,6 @@
 package app
 
 import (
-	"encoding/json"
-	"io/fs"
-
 	"github.com/rerankd/rerankd/internal/native"
 	"github.com/rerankd/rerankd/scorer/builtin"
 	"github.com/rerankd/rerankd/scorer/onnx"
@@ -50,10 +47,9 @@ func Describe(library string) About {
 }
 
 func builtinModel() *Model {
-	var m Model
-	text, err := fs.ReadFile(builtin.Model(), "rerankd.json")
-	if err != nil || json.Unmarshal(text, &m) != nil {
+	m, err := onnx.ReadManifest(builtin.Model())
+	if err != nil {
 		return nil // the build holds no model that could be opened
 	}
-	return &m
+	return &Model{ID: m.ID, Revision: m.Revision, Licence: m.Licence, Origin: m.Origin}
 }

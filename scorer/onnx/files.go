@@ -1,9 +1,6 @@
 package onnx
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,14 +13,13 @@ import (
 // Sizes above which a file of a model folder is refused unread. The model's is
 // the limit of the protocol buffers that ONNX files are made of.
 const (
-	maxModelBytes = 2<<30 - 1
-	maxTextBytes  = 64 << 20
+	maxModelBytes    = 2<<30 - 1
+	maxTextBytes     = 64 << 20
+	maxManifestBytes = 64 << 10
 )
 
 // modelNames are the names a model's graph goes by; the first that exists is taken.
 var modelNames = []string{"model.onnx", "model_int8.onnx", "model_quantized.onnx"}
-
-const manifestName = "rerankd.json"
 
 // Files are the contents of a model folder. [Load] reads them and keeps none,
 // so that they can be freed after it.
@@ -38,21 +34,6 @@ type Files struct {
 	Config []byte
 	// Manifest is what rerankd.json says; the zero value when there is none.
 	Manifest Manifest
-}
-
-// Manifest is rerankd.json, which says what a model folder holds. Every field
-// is optional.
-type Manifest struct {
-	ID       string `json:"id"`
-	Revision string `json:"revision"`
-	Licence  string `json:"licence"`
-	Origin   string `json:"origin"`
-	// MaxTokens is the longest pair the model was made for, special tokens included.
-	MaxTokens int `json:"max_tokens"`
-	// Precision names the arithmetic, such as "fp32" or "int8".
-	Precision string `json:"precision"`
-	// Files maps file names of the folder to their SHA-256 in hexadecimal.
-	Files map[string]string `json:"files"`
 }
 
 // OpenFolder reads the model folder dir. See [Open].
@@ -77,33 +58,27 @@ func OpenFolder(dir string) (Files, error) {
 // files, each file read must be listed there and have the checksum given.
 func Open(folder fs.FS) (Files, error) {
 	var f Files
-	manifest, err := read(folder, manifestName, maxTextBytes)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	manifest, err := ReadManifest(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Files{}, err
-	default:
-		if err := json.Unmarshal(manifest, &f.Manifest); err != nil {
-			return Files{}, fmt.Errorf("decode %s: %w", manifestName, err)
-		}
 	}
-	model, err := modelName(folder)
+	f.Manifest = manifest
+	model, err := GraphName(folder)
 	if err != nil {
 		return Files{}, err
 	}
 	for _, file := range []struct {
 		name     string
 		into     *[]byte
-		limit    int64
 		required bool
 	}{
-		{model, &f.Model, maxModelBytes, true},
-		{"tokenizer.json", &f.Tokenizer, maxTextBytes, true},
-		{"tokenizer_config.json", &f.TokenizerConfig, maxTextBytes, false},
-		{"config.json", &f.Config, maxTextBytes, false},
+		{model, &f.Model, true},
+		{"tokenizer.json", &f.Tokenizer, true},
+		{"tokenizer_config.json", &f.TokenizerConfig, false},
+		{"config.json", &f.Config, false},
 	} {
 		_, listed := f.Manifest.Files[file.name]
-		data, err := read(folder, file.name, file.limit)
+		data, err := read(folder, file.name, SizeLimit(file.name))
 		if errors.Is(err, fs.ErrNotExist) && !file.required && !listed {
 			continue
 		}
@@ -118,13 +93,26 @@ func Open(folder fs.FS) (Files, error) {
 	return f, nil
 }
 
-func modelName(folder fs.FS) (string, error) {
+// GraphName returns the name of the file in a model folder that [Open] takes for
+// the graph. The error of a folder that has none wraps [fs.ErrNotExist].
+func GraphName(folder fs.FS) (string, error) {
 	for _, name := range modelNames {
 		if _, err := fs.Stat(folder, name); err == nil {
 			return name, nil
 		}
 	}
 	return "", fmt.Errorf("find the model: none of %s: %w", strings.Join(modelNames, ", "), fs.ErrNotExist)
+}
+
+// SizeLimit returns how many bytes a file of a model folder may have by its name.
+func SizeLimit(name string) int64 {
+	switch {
+	case strings.HasSuffix(name, ".onnx"):
+		return maxModelBytes
+	case name == ManifestName:
+		return maxManifestBytes
+	}
+	return maxTextBytes
 }
 
 // read returns a whole file of at most limit bytes.
@@ -146,20 +134,4 @@ func read(folder fs.FS, name string, limit int64) (data []byte, err error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return data, nil
-}
-
-// verify compares a file with its checksum, where the manifest lists any.
-func (m Manifest) verify(name string, data []byte) error {
-	if len(m.Files) == 0 {
-		return nil
-	}
-	want, listed := m.Files[name]
-	if !listed {
-		return fmt.Errorf("verify %s: %s lists files, and not this one", name, manifestName)
-	}
-	sum := sha256.Sum256(data)
-	if got := hex.EncodeToString(sum[:]); !strings.EqualFold(got, want) {
-		return fmt.Errorf("verify %s: SHA-256 is %s, %s wants %s", name, got, manifestName, want)
-	}
-	return nil
 }
