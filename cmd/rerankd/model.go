@@ -26,7 +26,7 @@ func modelCommand() command {
 			"rerankd model verify /srv/models/mine",
 			"rerankd model inspect --help",
 		},
-		commands: []command{modelListCommand(), modelInspectCommand(), modelVerifyCommand()},
+		commands: []command{modelListCommand(), modelInspectCommand(), modelVerifyCommand(), modelImportCommand(), modelPullCommand()},
 	}
 }
 

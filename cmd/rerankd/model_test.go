@@ -1,9 +1,15 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,5 +107,94 @@ func TestModelVerifyFindsADamagedFile(t *testing.T) {
 	}
 	if code, _, stderr = runWith([]string{"model", "verify", dir}); code != exitFailed || !strings.Contains(stderr, "rerankd model import") {
 		t.Errorf("a folder without a manifest: exit code %d, %q", code, stderr)
+	}
+}
+
+// exported lays the reference model out as exporters do.
+func exported(t *testing.T) string {
+	t.Helper()
+	dir := copyModel(t)
+	if err := errors.Join(
+		os.Remove(filepath.Join(dir, "rerankd.json")),
+		os.Mkdir(filepath.Join(dir, "onnx"), 0o755),
+		os.Rename(filepath.Join(dir, "model.onnx"), filepath.Join(dir, "onnx", "model.onnx")),
+		os.WriteFile(filepath.Join(dir, "README.md"), []byte("---\nlicense: mit\n---\n"), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestAnImportedModelCanBeMirroredAndPulled(t *testing.T) {
+	needRuntime(t)
+	models := t.TempDir()
+	imported := filepath.Join(models, "imported")
+	code, stdout, stderr := runWith([]string{"model", "import", exported(t), imported, "--id", "mine", "--revision=3"})
+	if want := imported + " is mine, revision 3, licence mit: fp32, 4 files, pairs of at most 256 tokens\n"; code != exitOK || stdout != want {
+		t.Fatalf("import: exit code %d, %q, want %q: %s", code, stdout, want, stderr)
+	}
+	mirror := httptest.NewServer(http.FileServer(http.Dir(models)))
+	defer mirror.Close()
+	manifest, err := os.ReadFile(filepath.Join(imported, "rerankd.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := fmt.Sprintf("%x", sha256.Sum256(manifest))
+	for i, source := range []string{mirror.URL + "/imported", "file://" + imported} {
+		pulled := filepath.Join(models, fmt.Sprint("pulled-", i))
+		for _, how := range []string{"fetched and verified", "was there already, and is verified"} {
+			code, stdout, stderr = runWith([]string{"model", "pull", source, pulled, "--sha256", sum})
+			if code != exitOK || stdout != pulled+" is mine, revision 3, licence mit: "+how+"\n" {
+				t.Errorf("pull %s: exit code %d, %q: %s", source, code, stdout, stderr)
+			}
+		}
+		if code, _, stderr = runWith([]string{"model", "verify", pulled}); code != exitOK {
+			t.Errorf("verify %s: exit code %d: %s", pulled, code, stderr)
+		}
+	}
+}
+
+func TestAModelThatIsNoCrossEncoderIsNotInstalled(t *testing.T) {
+	needRuntime(t)
+	source := exported(t)
+	graph, err := os.ReadFile("../../scorer/onnx/testdata/faulty/two-outputs.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(source, "onnx", "model.onnx"), graph, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	place := filepath.Join(t.TempDir(), "mine")
+	code, _, stderr := runWith([]string{"model", "import", source, place})
+	if code != exitFailed || !strings.Contains(stderr, "outputs logits (float [any, 1]), more") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(place)); err != nil || len(entries) != 0 {
+		t.Errorf("%d entries are left, %v", len(entries), err)
+	}
+}
+
+func TestFlagsOfPullAreChecked(t *testing.T) {
+	pull := []string{"model", "pull", "http://127.0.0.1:1/mine", filepath.Join(t.TempDir(), "mine")}
+	for _, tc := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"no URL", []string{"model", "pull", "models/mine", "there"}, exitUsage, "URL: want a URL such as https://"},
+		{"no destination", pull[:3], exitUsage, "model pull wants a DESTINATION"},
+		{"a checksum that is none", append(slices.Clone(pull), "--sha256", "abc"), exitUsage, "--sha256: want 64 hexadecimal digits"},
+		{"an empty checksum", append(slices.Clone(pull), "--sha256="), exitUsage, "--sha256: want 64 hexadecimal digits"},
+		{"a size that is none", append(slices.Clone(pull), "--max-bytes=much"), exitUsage, "--max-bytes: want a size"},
+		{"no silence", append(slices.Clone(pull), "--silence=0s"), exitUsage, "--silence: want a duration"},
+		{"a proxy that is none", append(slices.Clone(pull), "--proxy", "proxy"), exitUsage, "--proxy: want a URL"},
+		{"no certificates", append(slices.Clone(pull), "--ca-file", "model_test.go"), exitFailed, "no PEM certificate"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if code, _, stderr := runWith(tc.args); code != tc.code || !strings.Contains(stderr, tc.want) {
+				t.Errorf("exit code %d, want %d, and an error with %q: %s", code, tc.code, tc.want, stderr)
+			}
+		})
 	}
 }

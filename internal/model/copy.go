@@ -51,7 +51,7 @@ func digest(ctx context.Context, w io.Writer, r io.Reader, c *counter) (sum [sha
 		c.add(n)
 		switch err {
 		case nil:
-		case io.EOF: //nolint:errorlint // io.Reader returns it unwrapped
+		case io.EOF:
 			return [sha256.Size]byte(hash.Sum(nil)), nil
 		default:
 			return sum, err

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rerankd/rerankd/configs"
+	"github.com/rerankd/rerankd/internal/app"
+	"github.com/rerankd/rerankd/internal/evaluate"
+	"github.com/rerankd/rerankd/internal/model"
+	"github.com/rerankd/rerankd/scorer/onnx"
+)
+
+func modelImportCommand() command {
+	return command{
+		name:    "model import",
+		summary: "make a model folder out of an export",
+		about: "Copies the graph, tokenizer.json, tokenizer_config.json, config.json and licence texts out of an\n" +
+			"export in the layout of Hugging Face or sentence-transformers (the graph beside them or in onnx/),\n" +
+			"tries the model, and writes a manifest with the checksums. DESTINATION appears when all of it is\n" +
+			"right, and must not be there before.",
+		example: []string{
+			"rerankd model import exports/ms-marco-MiniLM-L6-v2 /srv/models/minilm",
+			"rerankd model import exports/mine /srv/models/mine-int8 --file onnx/model_quantized.onnx --id mine --revision 3",
+			"rerankd model import ~/.cache/huggingface/hub/models--owner--name/snapshots/8c1e0d /srv/models/name",
+		},
+		argument: "SOURCE DESTINATION",
+		values: []valueOption{
+			{"file", "PATH", "graph in SOURCE, with slashes; else model.onnx, onnx/model.onnx or the only one there is"},
+			{"id", "TEXT", "name of the model; else that of the folder or repository"},
+			{"revision", "TEXT", "version of the model; else that of the repository's snapshot"},
+			{"licence", "TEXT", "licence of the model; else the one in the header of README.md"},
+			{"origin", "TEXT", "where the model comes from; else the repository's address"},
+		},
+		config: true,
+		run:    modelImport,
+	}
+}
+
+func modelImport(o outside, in input) error {
+	c, err := loadConfig(o, in)
+	if err != nil {
+		return err
+	}
+	return interruptible(o, func(ctx context.Context, p *evaluate.Progress) error {
+		m, err := model.Import(ctx, model.ImportOptions{
+			Source: in.arguments[0], Destination: in.arguments[1], Graph: in.value("file"),
+			Manifest: onnx.Manifest{ID: in.value("id"), Revision: in.value("revision"), Licence: in.value("licence"), Origin: in.value("origin")},
+			Check:    checkModel(c), Progress: p,
+		})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(o.stdout, "%s is %s, revision %s, licence %s: %s, %d files, pairs of at most %d tokens\n", in.arguments[1],
+			orNone(m.ID), orNone(m.Revision), orNone(m.Licence), m.Precision, len(m.Files), m.MaxTokens)
+		return err
+	})
+}
+
+// checkModel loads the model of a folder as an endpoint would and tells what it is.
+func checkModel(c configs.Config) model.Check {
+	return func(ctx context.Context, folder string) (onnx.Info, error) {
+		engine, err := app.OpenEngine(ctx, folder, c.Engine, nil)
+		if err != nil {
+			return onnx.Info{}, err
+		}
+		info := engine.Info()
+		return info, engine.Close()
+	}
+}
