@@ -55,6 +55,24 @@ func TestAnEvaluationIsReplayedInTheOrderThatItsSearchesHaveFound(t *testing.T) 
 	}
 }
 
+// Elasticsearch takes several requests with one id, and tells of one of them.
+func TestRequestsOfOneIDHaveTheirScoresRestoredOnce(t *testing.T) {
+	one := `{"id":"q","request":{"retriever":{"text_similarity_reranker":{}}},"ratings":[]}`
+	e, err := retriever.ParseEvaluation([]byte(`{"requests":[` + one + `,` + one + `],"metric":{"dcg":{}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hits, err := retriever.ReadHits([]byte(`{"hits":{"hits":[{"_index":"i","_id":"b","_score":5.0}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := `{"metric_score":1.0,"details":{"q":{"hits":[{"hit":{"_index":"i","_id":"b","_score":1.5},"rating":null}]}},"failures":{}}`
+	got, err := e.Answer([]byte(answer), map[int]retriever.Hits{0: hits, 1: hits}, nil)
+	if want := strings.Replace(answer, "1.5", "5.0", 1); err != nil || string(got) != want {
+		t.Errorf("answer %s, %v, want %s", got, err, want)
+	}
+}
+
 func TestEvaluationsWithoutARerankerAreTheClusters(t *testing.T) {
 	for _, body := range []string{
 		``, `[]`, `{"requests":{}}`, `{"requests":[1]}`, `{"requests":[{"request":{"query":{"match":{"t":"x"}}}}],"metric":{"dcg":{}}}`,

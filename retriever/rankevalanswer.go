@@ -109,9 +109,15 @@ func (e *Evaluation) restore(answer []byte, details span, found map[int]Hits) ([
 	if err != nil {
 		return nil, err
 	}
+	byID := map[string]Hits{} // of several requests with one id the cluster keeps the last
+	for i, r := range e.Requests {
+		if hits, ok := found[i]; ok {
+			byID[r.ID] = hits
+		}
+	}
 	var edits []edit
-	for i, hits := range found {
-		m, ok := find(keys, e.Requests[i].ID)
+	for id, hits := range byID {
+		m, ok := find(keys, id)
 		if !ok {
 			continue
 		}
