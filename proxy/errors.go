@@ -93,6 +93,13 @@ func answerTooLarge(limit int64) *retriever.RequestError {
 			"ask for a smaller [rank_window_size] or for less of [_source]", retriever.Name, limit)
 }
 
+// answersTooLarge is the 413 for a multi search whose answers can't be held.
+func answersTooLarge(limit int64) *retriever.RequestError {
+	return newError(http.StatusRequestEntityTooLarge, "illegal_argument_exception",
+		"the answers to a multi search with a [%s] may have at most [%d] bytes together, by [limits.answer_bytes] of rerankd; "+
+			"send fewer searches at once", retriever.Name, limit)
+}
+
 // fail answers with what an error means, in Elasticsearch's form.
 func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.answerFailure(w, r, err, classify(r, err))

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -101,7 +102,8 @@ func (p *Proxy) splitMulti(w http.ResponseWriter, q inquiry, read reader) {
 }
 
 // runMulti has every search answered that has no answer yet. The first error ends
-// the others.
+// the others. All answers are held until the last one is there, so together they
+// may have what one may.
 func (p *Proxy) runMulti(r *http.Request, query url.Values, searches []multi) error {
 	// The group's own context would carry the error, and with it an answer of the
 	// cluster to be relayed once, into the searches that it ends.
@@ -109,11 +111,18 @@ func (p *Proxy) runMulti(r *http.Request, query url.Values, searches []multi) er
 	defer cancel()
 	var failed error
 	var once sync.Once
+	var held atomic.Int64
 	var group errgroup.Group
 	group.SetLimit(multiAtOnce)
-	run := func(search func() error) {
+	run := func(search func() error, answered ...*multi) {
 		group.Go(func() error {
-			if err := search(); err != nil {
+			err := search()
+			for _, s := range answered {
+				if held.Add(int64(len(s.answer))) > p.o.AnswerLimit && err == nil {
+					err = answersTooLarge(p.o.AnswerLimit)
+				}
+			}
+			if err != nil {
 				once.Do(func() { failed = err })
 				cancel()
 			}
@@ -131,10 +140,10 @@ func (p *Proxy) runMulti(r *http.Request, query url.Values, searches []multi) er
 		}
 	}
 	if len(plain) > 0 {
-		run(func() error { return p.plainSearches(ctx, r, query, plain) })
+		run(func() error { return p.plainSearches(ctx, r, query, plain) }, plain...)
 	}
 	for _, s := range own {
-		run(func() error { return p.oneOfMulti(ctx, r, s) })
+		run(func() error { return p.oneOfMulti(ctx, r, s) }, s)
 	}
 	_ = group.Wait() // no search of it returns an error
 	return failed
@@ -144,8 +153,13 @@ func (p *Proxy) runMulti(r *http.Request, query url.Values, searches []multi) er
 // and metrics, and keeps the answer. The error is that of a caller who left, or
 // of a cluster that broke off in the middle of a refusal.
 func (p *Proxy) oneOfMulti(ctx context.Context, r *http.Request, s *multi) (err error) {
+	w := &memory{header: http.Header{}, limit: p.o.AnswerLimit}
 	defer func() {
-		if recover() != nil { // http.ErrAbortHandler, which only a server may see
+		broken := recover() != nil // http.ErrAbortHandler, which only a server may see
+		switch {
+		case w.over:
+			err = answersTooLarge(p.o.AnswerLimit)
+		case broken:
 			err = fmt.Errorf("search: %w", errUnreachable)
 		}
 	}()
@@ -163,7 +177,6 @@ func (p *Proxy) oneOfMulti(ctx context.Context, r *http.Request, s *multi) (err 
 	one.Header.Set("Content-Type", multiType(r.Header))
 	one.Header.Del("Accept-Encoding") // the whole is compressed, not its parts
 	one.Body = http.NoBody
-	w := &memory{header: http.Header{}}
 	p.observed(w, one, http.HandlerFunc(func(w http.ResponseWriter, one *http.Request) {
 		rec := of(w)
 		rec.route, rec.summary.index = RouteRerank, s.index
@@ -237,15 +250,24 @@ func (p *Proxy) answerMulti(w http.ResponseWriter, r *http.Request, query url.Va
 	deliver(w, r, answer)
 }
 
-// memory is an [http.ResponseWriter] that keeps the answer.
+// memory is an [http.ResponseWriter] that keeps the answer, up to a limit.
 type memory struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	limit  int64
+	over   bool // the answer has more
 }
+
+var errMemory = errors.New("the answer is too large to be kept")
 
 func (m *memory) Header() http.Header { return m.header }
 
 func (m *memory) WriteHeader(status int) { m.status = status }
 
-func (m *memory) Write(p []byte) (int, error) { return m.body.Write(p) }
+func (m *memory) Write(p []byte) (int, error) {
+	if m.over = m.over || int64(m.body.Len()+len(p)) > m.limit; m.over {
+		return 0, errMemory
+	}
+	return m.body.Write(p)
+}

@@ -152,6 +152,43 @@ func TestAMultiSearchIsFilteredAsAWhole(t *testing.T) {
 	}
 }
 
+// All answers are held until the last is there.
+func TestTheAnswersToAMultiSearchMayHaveTogetherWhatOneMay(t *testing.T) {
+	for searches, want := range map[int]int{2: 200, 3: 413} {
+		node, _ := multiCluster(t)
+		b := start(t, []string{node.URL}, func(o *Options) { o.AnswerLimit = int64(len(firstStageAnswer)) * 2 })
+		a := send(t, http.MethodPost, b.url+"/docs/_msearch", strings.Repeat("{}\n"+rerankBody+"\n", searches), "Content-Type", "application/x-ndjson")
+		if a.Status != want {
+			t.Errorf("%d searches: status %d: %s", searches, a.Status, a.Body)
+		}
+		if want == 413 {
+			wantError(t, a, 413, "may have at most")
+		}
+	}
+}
+
+// An answer that is passed on in the place of a reranked one is held, too.
+func TestAnAnswerThatARuleLeavesToTheClusterIsHeldUpToTheLimit(t *testing.T) {
+	node := cluster(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if string(body) != plainBody { // as the rule sends it
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		_, _ = io.WriteString(w, `{"x":"`+strings.Repeat("x", 100<<10)+`"}`)
+	})
+	b := start(t, []string{node.URL}, func(o *Options) {
+		ruling()(o)
+		o.AnswerLimit = 64 << 10
+	})
+	a := send(t, http.MethodPost, b.url+"/docs/_msearch?rerankd=true", "{}\n"+plainBody+"\n", "Content-Type", "application/x-ndjson")
+	wantError(t, a, 413, "may have at most [65536] bytes together")
+}
+
 func TestAFailingModelDegradesOneItemOfAMultiSearch(t *testing.T) {
 	node, _ := multiCluster(t)
 	b := start(t, []string{node.URL}, failing(func(context.Context, string, []string) ([]float32, error) {
