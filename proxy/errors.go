@@ -20,6 +20,9 @@ var (
 	errInternal = errors.New("internal error")
 )
 
+// unreadable tells a client of an answer of the cluster that isn't JSON.
+const unreadable = "rerankd got an answer from Elasticsearch that it can't read"
+
 // failure is what an error means to the client and to the metrics.
 type failure struct {
 	outcome string
@@ -54,7 +57,7 @@ func classify(r *http.Request, err error) failure {
 			"upstream_exception", "rerankd got no answer from Elasticsearch")}
 	case errors.Is(err, retriever.ErrAnswer):
 		return failure{OutcomeUpstreamError, newError(http.StatusBadGateway,
-			"upstream_exception", "rerankd got an answer from Elasticsearch that it can't read")}
+			"upstream_exception", unreadable)}
 	case errors.Is(err, scorer.ErrOverloaded):
 		return failure{OutcomeOverloaded, newError(http.StatusTooManyRequests,
 			"es_rejected_execution_exception", "rerankd is overloaded: no place is left in its queue")}

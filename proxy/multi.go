@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -175,7 +176,9 @@ func (p *Proxy) oneOfMulti(ctx context.Context, r *http.Request, s *multi) (err 
 	}
 	one.RequestURI = one.URL.RequestURI()
 	one.Header.Set("Content-Type", multiType(r.Header))
-	one.Header.Del("Accept-Encoding") // the whole is compressed, not its parts
+	for _, name := range ownHeaders { // they speak of the whole, as of its compression
+		one.Header.Del(name)
+	}
 	one.Body = http.NoBody
 	p.observed(w, one, http.HandlerFunc(func(w http.ResponseWriter, one *http.Request) {
 		rec := of(w)
@@ -189,7 +192,11 @@ func (p *Proxy) oneOfMulti(ctx context.Context, r *http.Request, s *multi) (err 
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("search: %w", context.Cause(ctx))
 	}
-	s.answer, s.outcome = retriever.WithStatus(w.body.Bytes(), w.status), w.header.Get(outcomeHeader)
+	answer := w.body.Bytes()
+	if passedOn := s.rule != nil || w.status != http.StatusOK; passedOn && !json.Valid(answer) {
+		answer = newError(w.status, "upstream_exception", unreadable).Body()
+	}
+	s.answer, s.outcome = retriever.WithStatus(answer, w.status), w.header.Get(outcomeHeader)
 	return nil
 }
 

@@ -189,6 +189,22 @@ func TestAnAnswerThatARuleLeavesToTheClusterIsHeldUpToTheLimit(t *testing.T) {
 	wantError(t, a, 413, "may have at most [65536] bytes together")
 }
 
+// A load balancer before the cluster answers in its own words, or in none.
+func TestARefusalThatIsNotJSONLeavesAMultiSearchReadable(t *testing.T) {
+	for _, refusal := range []string{"", "<html>busy</html>"} {
+		node := cluster(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, refusal)
+		})
+		b := start(t, []string{node.URL}, nil)
+		a := send(t, http.MethodPost, b.url+"/docs/_msearch", "{}\n"+rerankBody+"\n", "Content-Type", "application/x-ndjson")
+		if list := responses(t, a.Body); len(list) != 1 || !strings.Contains(string(list[0]), `"status":503}`) || !strings.Contains(string(list[0]), "upstream_exception") {
+			t.Errorf("%q became %s", refusal, a.Body)
+		}
+	}
+}
+
 func TestAFailingModelDegradesOneItemOfAMultiSearch(t *testing.T) {
 	node, _ := multiCluster(t)
 	b := start(t, []string{node.URL}, failing(func(context.Context, string, []string) ([]float32, error) {

@@ -230,3 +230,27 @@ func TestOrdinarySearchesOfAMultiSearchAreRerankedByRuleEachInItsPlace(t *testin
 		}
 	}
 }
+
+// The lines of a compressed multi search go on one by one, and uncompressed.
+func TestASearchOfACompressedMultiSearchThatARuleLeavesToTheClusterIsReadable(t *testing.T) {
+	node := cluster(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if string(body) != plainBody { // as the rule sends it
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		if encoding := r.Header.Get("Content-Encoding"); encoding != "" {
+			t.Errorf("sent plain as %q", encoding)
+		}
+		_, _ = io.WriteString(w, `{"plain":true}`)
+	})
+	b := start(t, []string{node.URL}, ruling())
+	a := send(t, http.MethodPost, b.url+"/docs/_msearch?rerankd=true", zip(t, "{}\n"+plainBody+"\n"), "Content-Type", "application/x-ndjson", "Content-Encoding", "gzip")
+	if list := responses(t, a.Body); len(list) != 1 || string(list[0]) != `{"plain":true,"status":200}` {
+		t.Errorf("status %d: %s", a.Status, a.Body)
+	}
+}
