@@ -11,8 +11,9 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// Limits of a CBOR body.
+// Limits of a CBOR body. Decoded, a byte may take eighty.
 const (
+	maxCBORBytes = 1 << 20
 	maxCBORDepth = 64
 	maxCBORParts = 128 << 10
 )
@@ -38,6 +39,9 @@ var decodeMode = func() cbor.DecMode {
 var selfDescribed = []byte{0xd9, 0xd9, 0xf7}
 
 func cborToJSON(body []byte) ([]byte, error) {
+	if len(body) > maxCBORBytes {
+		return nil, fmt.Errorf("%w: CBOR of more than %d bytes", ErrSyntax, maxCBORBytes)
+	}
 	var value any
 	if err := decodeMode.Unmarshal(bytes.TrimPrefix(body, selfDescribed), &value); err != nil {
 		return nil, fmt.Errorf("%w: not CBOR", ErrSyntax) // the library's own words quote the body

@@ -108,6 +108,7 @@ func TestHostileBodiesAreRefused(t *testing.T) {
 		{"a name that is no text", xcontent.CBOR, "\xa1\x01\x02"},
 		{"deep CBOR", xcontent.CBOR, strings.Repeat("\x81", 1000) + "\x01"},
 		{"a length that isn't there", xcontent.CBOR, "\x9a\xff\xff\xff\xff\x01"},
+		{"many parts of CBOR", xcontent.CBOR, "\x8a" + strings.Repeat("\x9a\x00\x01\xff\x00"+strings.Repeat("\xa0", 0x1ff00), 10)},
 		{"a tag of CBOR", xcontent.CBOR, "\xc2\x41\x01"},
 		{"not a number", xcontent.CBOR, "\xf9\x7e\x00"},
 		{"more than one value", xcontent.CBOR, "\x01\x02"},
