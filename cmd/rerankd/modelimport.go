@@ -18,7 +18,7 @@ func modelImportCommand() command {
 		about: "Copies the graph, tokenizer.json, tokenizer_config.json, config.json and licence texts out of an\n" +
 			"export in the layout of Hugging Face or sentence-transformers (the graph beside them or in onnx/),\n" +
 			"tries the model, and writes a manifest with the checksums. DESTINATION appears when all of it is\n" +
-			"right, and must not be there before.",
+			"right, and must not be there before. docs/models.md tells how to export and how to get to 8 bits.",
 		example: []string{
 			"rerankd model import exports/ms-marco-MiniLM-L6-v2 /srv/models/minilm",
 			"rerankd model import exports/mine /srv/models/mine-int8 --file onnx/model_quantized.onnx --id mine --revision 3",

@@ -61,6 +61,7 @@ func modelPull(o outside, in input) error {
 	}
 	return interruptible(o, func(ctx context.Context, p *evaluate.Progress) error {
 		options.Progress = p
+		options.Notice = func(text string) { _, _ = fmt.Fprintln(o.stderr, printable(text)) }
 		m, already, err := model.Pull(ctx, options)
 		if err != nil && ctx.Err() != nil {
 			_, _ = fmt.Fprintln(o.stderr, "What was fetched is kept: the same command goes on from here.")

@@ -54,6 +54,9 @@ func (p *puller) persist(ctx context.Context, attempt func() (int64, error)) err
 		if failures >= mostFailures || p.attempts >= mostAttempts {
 			return err
 		}
+		if p.Notice != nil {
+			p.Notice(fmt.Sprintf("%v; the mirror is asked again in %v", err, pause))
+		}
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():

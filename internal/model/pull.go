@@ -47,6 +47,8 @@ type PullOptions struct {
 	Check Check
 	// Progress is told of long work; nil: nobody is.
 	Progress Progress
+	// Notice is told why the mirror is asked anew; nil: nobody is.
+	Notice func(text string)
 }
 
 // Pull fetches a model folder from a mirror, which is a folder behind a web server

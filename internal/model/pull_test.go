@@ -195,25 +195,23 @@ func TestTheNextPullGoesOnWhereOneWasInterrupted(t *testing.T) {
 	m := newMirror(t, files, httptest.NewServer)
 	o := pullOptions(t, m.URL+"/models/mine")
 	ctx, interrupt := context.WithCancel(t.Context())
-	m.before = func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/model.onnx") {
-			return false
-		}
-		defer interrupt()
-		http.ServeContent(&cutting{ResponseWriter: w, left: 2 << 20}, r, "model.onnx", time.Time{}, strings.NewReader(string(files["model.onnx"].Data)))
-		return true
-	}
+	o.Progress = stepFunc(interrupt) // at the first mebibyte of the graph
 	if _, _, err := model.Pull(ctx, o); !errors.Is(err, context.Canceled) {
 		t.Fatalf("the interrupted pull: %v", err)
 	}
 	onlyThere(t, filepath.Dir(o.Destination), ".mine.partial") // nothing half-installed
-	m.before = nil
+	o.Progress = nil
 	m.asked()
 	mustPull(t, o, files)
 	if asked := m.asked(); !strings.Contains(asked, "/model.onnx bytes=") || strings.Contains(asked, "config.json") {
 		t.Errorf("asked for\n%s\nwant the rest of the graph, and nothing that was whole", asked)
 	}
 }
+
+// stepFunc is called after each mebibyte.
+type stepFunc func()
+
+func (f stepFunc) Begin(_, _ string, _ int) (step, done func()) { return f, func() {} }
 
 // What lies in the folder of an attempt may have been changed since, or be of a
 // mirror that has changed its files.
@@ -363,11 +361,14 @@ func TestASilentMirrorIsLeft(t *testing.T) {
 	}
 	o := pullOptions(t, m.URL+"/models/mine")
 	o.Silence = 10 * time.Millisecond
+	var notices []string
+	o.Notice = func(text string) { notices = append(notices, text) }
 	if _, _, err := model.Pull(t.Context(), o); err == nil || !strings.Contains(err.Error(), "the mirror sent nothing for 10ms") {
 		t.Errorf("error %v", err)
 	}
-	if n := strings.Count(m.asked(), "rerankd.json"); n != 5 {
-		t.Errorf("asked %d times, want 5", n)
+	if len(notices) != 4 || // of five attempts
+		notices[3] != "the mirror sent nothing for 10ms; the mirror is asked again in 8ns" {
+		t.Errorf("told %q", notices)
 	}
 }
 
