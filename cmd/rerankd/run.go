@@ -65,7 +65,7 @@ type option struct{ name, usage string }
 type valueOption struct{ name, value, usage string }
 
 func commands() []command {
-	return []command{serveCommand(), checkCommand(), demoCommand(), evalCommand(), modelCommand(), versionCommand()}
+	return []command{serveCommand(), checkCommand(), demoCommand(), evalCommand(), benchCommand(), modelCommand(), versionCommand()}
 }
 
 // usageError is a mistake in the arguments; the user is pointed to the help.

@@ -34,6 +34,15 @@ type session struct {
 
 // openSession loads a model that has the shape of a cross-encoder and refuses every other.
 func openSession(model []byte, g *graph) (*session, error) {
+	options, err := sessionOptions()
+	if err != nil {
+		return nil, fmt.Errorf("set session options: %w", err)
+	}
+	defer func() { _ = options.Destroy() }()
+	return openSessionWith(model, g, options)
+}
+
+func openSessionWith(model []byte, g *graph, options *ort.SessionOptions) (*session, error) {
 	inputs, outputs, err := ort.GetInputOutputInfoWithONNXData(model)
 	if err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
@@ -42,11 +51,6 @@ func openSession(model []byte, g *graph) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := sessionOptions()
-	if err != nil {
-		return nil, fmt.Errorf("set session options: %w", err)
-	}
-	defer func() { _ = options.Destroy() }()
 	run, err := ort.NewDynamicAdvancedSessionWithONNXData(model, names, []string{outputs[0].Name}, options)
 	if err != nil {
 		return nil, fmt.Errorf("load model: %w", err)
