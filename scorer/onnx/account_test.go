@@ -75,3 +75,18 @@ func TestWarmRunsTheLongestPair(t *testing.T) {
 		t.Errorf("%d tokens ran, want 2 pairs of %d", n, e.Info().MaxTokens)
 	}
 }
+
+// A caller wakes up as soon as its job is done, and reads then what it took.
+func TestTheAccountIsWrittenBeforeTheCallerWakesUp(t *testing.T) {
+	for range 1000 {
+		var stats scorer.Stats
+		j := newJob(&stats, 1, time.Time{})
+		j.queued = time.Now()
+		j.started = j.queued.Add(time.Second)
+		go j.finish(j.started.Add(time.Minute))
+		<-j.done
+		if queue, infer := time.Duration(stats.Queue.Load()), time.Duration(stats.Infer.Load()); queue != time.Second || infer != time.Minute {
+			t.Fatalf("the caller reads %v and %v, want 1s and 1m", queue, infer)
+		}
+	}
+}

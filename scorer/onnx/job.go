@@ -126,7 +126,8 @@ func (j *job) finish(now time.Time) {
 	}
 	j.finished = true
 	j.buckets, j.open = nil, 0
-	close(j.done)
+	// Last, for the caller reads its account at once.
+	defer close(j.done)
 	if j.queued.IsZero() { // it was never put
 		return
 	}
