@@ -3,7 +3,7 @@
 # that the stages make lie in the cache folder; a stage that is done is not done
 # again, and training goes on from its last checkpoint.
 #
-#   train.sh --data FOLDER… [--eval FOLDER…] [--quick] [--from MODEL] [--out DIR] [option of a stage…]
+#   train.sh --data FOLDER… [--eval FOLDER…] [--quick] [--from MODEL] [--out DIR] [--work DIR] [option of train…]
 #   train.sh STAGE [option…]       one stage alone: teachers prepare teach train export ablate
 set -euo pipefail
 
@@ -43,12 +43,14 @@ if [[ $STAGES == *" ${1:-none} "* ]]; then
 	exit
 fi
 
-quick=no data=() eval=() out='' rest=() start=''
+quick=no data=() eval=() out='' work='' rest=() start='' prepare=() teach=() train=()
 while (($#)); do
 	case $1 in
 		--quick) quick=yes ;;
 		--data) while (($# > 1)) && [[ $2 != --* ]]; do data+=("$(realpath "$2")") && shift; done ;;
 		--eval) while (($# > 1)) && [[ $2 != --* ]]; do eval+=("$(realpath "$2")") && shift; done ;;
+		--work) work=$(realpath -m "$2") && shift ;;
+		--groups) teach=(--groups "$2") && shift ;;
 		--out) out=$(realpath -m "$2") && shift ;;
 		--from) start=$(realpath "$2") && shift ;;
 		*) rest+=("$1") ;;
@@ -60,13 +62,13 @@ for folder in "${data[@]}" "${eval[@]}"; do
 	[[ -d $folder ]] || die "$folder: no such folder; training/README.md says what it should hold"
 done
 
-work=$WORK/full prepare=() teach=() train=()
 if [[ $quick == yes ]]; then
-	work=$WORK/quick
+	work=${work:-$WORK/quick}
 	prepare=(--limit 60)
 	teach=(--groups 400)
 	train=(--minutes 5 --warmup 10 --average-every 1 --rate 1e-4)
 fi
+work=${work:-$WORK/full}
 [[ -z $start ]] || train+=(--from "$start" --rate 5e-5)
 environment
 mkdir -p "$work"

@@ -7,8 +7,9 @@ import time
 class Progress:
     """Prints at most one line every few seconds; on a terminal over the last one."""
 
-    def __init__(self, what, total, every=5.0):
-        self.what, self.total, self.every = what, total, every
+    def __init__(self, what, total, every=5.0, seconds=float("inf")):
+        """seconds: when it ends at the latest, whatever is left then."""
+        self.what, self.total, self.every, self.seconds = what, total, every, seconds
         self.count, self.start, self.last = 0, time.monotonic(), 0.0
 
     def add(self, n, note=""):
@@ -20,7 +21,7 @@ class Progress:
 
     def line(self, note=""):
         took = time.monotonic() - self.start
-        left = took / max(self.count, 1) * max(self.total - self.count, 0)
+        left = min(took / max(self.count, 1) * max(self.total - self.count, 0), max(self.seconds - took, 0))
         end = "\r" if sys.stderr.isatty() else "\n"
         sys.stderr.write(f"{self.what}: {self.count} of {self.total}, {took:.0f} s, about {left:.0f} s left {note}{end}")
         sys.stderr.flush()

@@ -155,7 +155,7 @@ class Trainer:
         groups = self.machine.groups
         rng = np.random.default_rng(self.args.seed + self.step)
         started = saved = told = time.monotonic()
-        progress = Progress("train", steps)
+        progress = Progress("train", steps, seconds=seconds - self.spent)
         kls, pairs = [], 0
         while (done := self.fraction(started, steps, seconds)) < 1:
             for group in self.optimizer.param_groups:
