@@ -20,6 +20,10 @@ import (
 // caller has left.
 const closeTimeout = 5 * time.Second
 
+// openTimeout bounds the opening of one that goes on when the caller has left: the
+// cluster opens it all the same, and only who knows its id can close it.
+const openTimeout = 5 * time.Second
+
 // run is one reranked search on its way through the cluster: one search, or two
 // on a point in time.
 type run struct {
@@ -91,11 +95,23 @@ func (x *run) pointInTime(ctx context.Context) (id string, release func(), err e
 	release = func() {}
 	id, open := x.s.PointInTime()
 	if id == "" {
-		if id, err = x.open(ctx, open); err == nil {
+		opening, end := outlasting(ctx, openTimeout)
+		defer end()
+		if id, err = x.open(opening, open); err == nil {
 			release = func() { x.close(ctx, id) }
 		}
 	}
 	return id, release, err
+}
+
+// outlasting is a context that goes on for a time when ctx has been cancelled.
+func outlasting(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return longer, func() {
+		stop()
+		cancel()
+	}
 }
 
 // reword puts a refusal of the cluster to parse a part of the search into the

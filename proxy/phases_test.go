@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -202,4 +204,37 @@ func TestTheCallersPointInTimeIsNeitherOpenedNorClosed(t *testing.T) {
 	if diff := cmp.Diff([]string{"POST /_search PIT", "POST /_search NEWER"}, lines(asked())); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// The cluster opens a point in time whether or not somebody waits for its id.
+func TestAPointInTimeIsClosedWhenItsCallerLeavesWhileItIsOpened(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	node, asked := phased(t, func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/_pit") {
+			leave()
+		}
+		return false
+	})
+	b := start(t, []string{node.URL}, nil)
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/docs/_search", strings.NewReader(phasedBody))
+	r.Header.Set("Content-Type", "application/json")
+	b.handler.ServeHTTP(httptest.NewRecorder(), r)
+	if d := cmp.Diff([]string{"POST /docs/_pit", "DELETE /_pit PIT"}, lines(asked())); d != "" {
+		t.Error(d)
+	}
+	b.logs.waitFor(t, map[string]any{"msg": "search", "outcome": OutcomeClientGone})
+}
+
+func TestTheOpeningOfAPointInTimeEndsSomeTimeAfterItsCallerHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, leave := context.WithCancel(t.Context())
+		opening, end := outlasting(ctx, openTimeout)
+		defer end()
+		leave()
+		began := time.Now()
+		<-opening.Done()
+		if took := time.Since(began); took != openTimeout {
+			t.Errorf("it went on for %v, want %v", took, openTimeout)
+		}
+	})
 }
