@@ -3,6 +3,7 @@ package chunking
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // MaxText is the longest text in bytes that is cut into passages: some 700,000
@@ -11,6 +12,19 @@ const MaxText = 4 << 20
 
 // ErrTextTooLong reports a text of more than MaxText bytes.
 var ErrTextTooLong = errors.New("text is too long to be cut into passages")
+
+// Head returns as much of the beginning of text as can be cut into passages: MaxText
+// bytes at most, whole characters.
+func Head(text string) string {
+	if len(text) <= MaxText {
+		return text
+	}
+	end := MaxText
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
 
 // Range is a passage: the bytes of the text from Start to before End.
 type Range struct{ Start, End int }

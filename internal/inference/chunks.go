@@ -18,7 +18,8 @@ var errTooManyChunks = errors.New("the texts have too many chunks")
 
 // byChunks scores a passage by the best of its chunks. It is what
 // long_document_strategy chunk means: the passage is cut so that query and chunk
-// fit into what the model reads.
+// fit into what the model reads. Of one beyond [chunking.MaxText] bytes only so many
+// are looked at.
 type byChunks struct {
 	inner scorer.Scorer
 	most  int // chunks of a passage, the first ones; 0: all
@@ -30,7 +31,7 @@ func (c *byChunks) Score(ctx context.Context, query string, passages []string) (
 	var chunks []string
 	var of []int // the passage of each chunk
 	for i, p := range passages {
-		ranges, err := settings.Split(p)
+		ranges, err := settings.Split(chunking.Head(p))
 		if err != nil {
 			return nil, fmt.Errorf("cut passage %d: %w", i, err)
 		}

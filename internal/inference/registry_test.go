@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rerankd/rerankd/chunking"
 	"github.com/rerankd/rerankd/internal/inference"
 	"github.com/rerankd/rerankd/scorer"
 )
@@ -267,6 +268,20 @@ func TestALongPassageIsScoredByTheBestOfItsFirstChunks(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// One huge document doesn't keep the others from being scored.
+func TestOfATooLongPassageTheBeginningIsCutIntoChunks(t *testing.T) {
+	m := &texts{}
+	e, err := create(newRegistry(t, m, nil), "e", plain(`,"long_document_strategy":"chunk","max_chunks_per_doc":1`, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	huge := strings.Repeat("Some words make a sentence here. ", chunking.MaxText/33+9)
+	scores, err := e.Score(t.Context(), "q", []string{"short", huge})
+	if err != nil || len(scores) != 2 || scores[0] != 5 || len(m.seen) != 2 {
+		t.Errorf("scores %v, %v of %d texts", scores, err, len(m.seen))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rerankd/rerankd/chunking"
 )
@@ -69,7 +68,7 @@ func Choose(ctx context.Context, texts []string, by Chooser) (Choice, error) {
 		list := []chunking.Range{{Start: 0, End: len(text)}}
 		if by != nil {
 			var err error
-			if list, err = by(clip(text)); err != nil {
+			if list, err = by(chunking.Head(text)); err != nil {
 				return Choice{}, fmt.Errorf("choose passages of text %d: %w", i, &ChoiceError{err})
 			}
 		}
@@ -84,16 +83,4 @@ func Choose(ctx context.Context, texts []string, by Chooser) (Choice, error) {
 		}
 	}
 	return c, nil
-}
-
-// clip is the beginning of a text that a chooser takes.
-func clip(text string) string {
-	if len(text) <= chunking.MaxText {
-		return text
-	}
-	end := chunking.MaxText
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
 }
