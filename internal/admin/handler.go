@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"log/slog"
@@ -29,6 +30,10 @@ type Options struct {
 	Checks []Check
 	// Models lists the models in use for /-/ready; nil: none are listed.
 	Models func() []Model
+	// Reload loads changed models anew and tells which; nil: nobody can ask for it.
+	// It may take long and is called for one request at a time. Without a Token
+	// callers on this machine alone can ask, and no page of another origin.
+	Reload func(context.Context) (reloaded []string, err error)
 	// Token is what a caller must bring as Bearer token; empty: nothing.
 	Token string
 	// Pprof serves profiles below /debug/pprof/. Without a Token they are shown
@@ -50,12 +55,14 @@ func New(o Options) http.Handler {
 	r.Group(func(r chi.Router) {
 		r.Use(guard.require)
 		r.Get("/metrics", metricsHandler(o).ServeHTTP)
-		switch {
-		case !o.Pprof:
-		case o.Token != "":
+		if o.Token == "" {
+			r = r.With(local)
+		}
+		if o.Pprof {
 			profiles(r)
-		default:
-			profiles(r.With(local))
+		}
+		if o.Reload != nil {
+			r.With(http.NewCrossOriginProtection().Handler).Post("/-/models/reload", reloadHandler(o.Reload))
 		}
 	})
 	return r
@@ -99,7 +106,7 @@ func local(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		address, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		if address == nil || !isLocal(address.String()) || !isLocal(r.Host) {
-			http.Error(w, "profiles are served to this machine alone, unless a token is configured", http.StatusForbidden)
+			http.Error(w, "this is for callers on this machine alone, unless a token is configured", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

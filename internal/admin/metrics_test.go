@@ -217,7 +217,9 @@ func TestWatchedPartsAreReadAtEveryScrape(t *testing.T) {
 	m.WatchQueue("builtin", func() (int, int, int64) { return running, waiting, refused })
 	m.WatchQueue("other", func() (int, int, int64) { return 0, 0, 0 })
 	var load admin.EngineLoad
-	m.WatchEngine("builtin", admin.Model{ID: "m", Precision: "int8", Batching: "alone"}, func() admin.EngineLoad { return load })
+	m.WatchEngine("builtin", func() (admin.Model, admin.EngineLoad) {
+		return admin.Model{ID: "m", Precision: "int8", Batching: "alone"}, load
+	})
 	m.WatchNode("http://a:9200", func() bool { return up })
 	m.WatchNode("http://b:9200", func() bool { return false })
 	got := changes(t, r, func() {

@@ -62,24 +62,37 @@ type EngineLoad struct {
 }
 
 // WatchEngine registers what a model is and the load of its engine, read at every
-// scrape. It panics when the engine of that name is watched already.
-func (m *Metrics) WatchEngine(name string, model Model, read func() EngineLoad) {
-	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "rerankd_model_info", Help: "1, with what a model is and whether its pairs run together or alone.",
-		ConstLabels: prometheus.Labels{"model": name, "id": model.ID, "precision": model.Precision, "batching": model.Batching},
-	})
-	info.Set(1)
+// scrape, since a model may be exchanged. It panics when the engine of that name
+// is watched already.
+func (m *Metrics) WatchEngine(name string, read func() (Model, EngineLoad)) {
+	labels := prometheus.Labels{"model": name}
 	gauge := func(metric, help string, get func(EngineLoad) int) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "rerankd_engine_" + metric, Help: help, ConstLabels: prometheus.Labels{"model": name},
-		}, func() float64 { return float64(get(read())) })
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "rerankd_engine_" + metric, Help: help, ConstLabels: labels},
+			func() float64 {
+				_, load := read()
+				return float64(get(load))
+			})
 	}
 	m.registerer.MustRegister(
-		info,
+		modelInfo{read, prometheus.NewDesc("rerankd_model_info", "1, with what a model is and whether its pairs run together or alone.",
+			[]string{"id", "precision", "batching"}, labels)},
 		gauge("workers", "Batches that may run at the same time.", func(l EngineLoad) int { return l.Workers }),
 		gauge("batches", "Batches that run.", func(l EngineLoad) int { return l.Batches }),
 		gauge("open_tokens", "Tokens of the pairs that wait for a batch.", func(l EngineLoad) int { return l.OpenTokens }),
 	)
+}
+
+// modelInfo is the metric whose labels say what a model is at the moment.
+type modelInfo struct {
+	read func() (Model, EngineLoad)
+	desc *prometheus.Desc
+}
+
+func (i modelInfo) Describe(to chan<- *prometheus.Desc) { to <- i.desc }
+
+func (i modelInfo) Collect(to chan<- prometheus.Metric) {
+	model, _ := i.read()
+	to <- prometheus.MustNewConstMetric(i.desc, prometheus.GaugeValue, 1, model.ID, model.Precision, model.Batching)
 }
 
 // WatchNode registers whether requests go to an upstream node, read at every

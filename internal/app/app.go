@@ -90,6 +90,7 @@ func (a *App) build(ctx context.Context, c configs.Config, ao admin.Options) err
 		return err
 	}
 	ao.Models = func() []admin.Model { return describe(endpoints, models, c.Endpoints) }
+	ao.Reload = func(ctx context.Context) ([]string, error) { return a.reload(ctx, models, c.Engine, store) }
 	upstream, err := a.openUpstream(c.Upstream) //nolint:contextcheck // its probes outlive the start
 	if err != nil {
 		return err

@@ -3,13 +3,11 @@ package app
 import (
 	"context"
 	"path/filepath"
-	"strings"
 
 	"github.com/rerankd/rerankd/cache"
 	"github.com/rerankd/rerankd/configs"
 	"github.com/rerankd/rerankd/internal/admin"
 	"github.com/rerankd/rerankd/internal/inference"
-	"github.com/rerankd/rerankd/scorer"
 )
 
 // openRegistry makes the inference endpoints: those of the configuration, and
@@ -20,7 +18,7 @@ func (a *App) openRegistry(c configs.Config, list models, store *cache.Store) (*
 	}
 	for _, m := range list {
 		o.Models = append(o.Models, inference.Model{
-			ID: m.id(), Names: []string{filepath.Base(m.name)}, Workers: workers(c.Engine),
+			ID: m.id, Names: []string{filepath.Base(m.name)}, Workers: workers(c.Engine),
 			Open: func(workers int, counted inference.Counted) inference.Way {
 				return m.open(c.Engine, store, workers, counted)
 			},
@@ -29,11 +27,11 @@ func (a *App) openRegistry(c configs.Config, list models, store *cache.Store) (*
 	for _, e := range c.Endpoints {
 		m := list.named(e.Model)
 		o.Reserved = append(o.Reserved, inference.Reserved{
-			ID: e.ID, Model: m.id(), Scorer: compose(e, list), Workers: workers(c.Engine), TopN: e.TopN, ScoresOnly: e.ScoresOnly,
+			ID: e.ID, Model: m.id, Scorer: compose(e, list), Workers: workers(c.Engine), TopN: e.TopN, ScoresOnly: e.ScoresOnly,
 			LongDocuments: e.LongDocuments, MaxChunks: e.MaxChunks,
 		})
 		if e.ID == c.Rerank.DefaultEndpoint {
-			o.Default = m.id()
+			o.Default = m.id
 		}
 	}
 	registry, err := inference.New(o)
@@ -46,32 +44,6 @@ func (a *App) openRegistry(c configs.Config, list models, store *cache.Store) (*
 	}
 	a.metrics.WatchEndpoints(func() []admin.EndpointLoad { return endpointLoads(registry) })
 	return registry, nil
-}
-
-// id is what inference endpoints call the model: its own name, never a path.
-func (m *model) id() string {
-	if m.info.ID != "" {
-		return m.info.ID
-	}
-	return strings.ToValidUTF8(filepath.Base(m.name), "\uFFFD") // it is a label of metrics, too
-}
-
-// open makes a way into the model with a queue of its own.
-func (m *model) open(c configs.Engine, store *cache.Store, workers int, counted inference.Counted) inference.Way {
-	inner := m.scorer
-	way := inference.Way{SetWorkers: func(int) {}, Close: func() error { return nil }} // a test model works in its caller
-	if m.engine != nil {
-		share := m.engine.Share()
-		inner = share
-		way.SetWorkers = func(n int) {
-			// The number is within the engine's own, and a way that is closed needs none.
-			_ = share.SetWorkers(n)
-		}
-		way.Close = share.Close
-	}
-	gate := scorer.NewGate(inner, searchesPerWorker*max(1, workers), c.Waiting)
-	way.Scorer = decorate(counted(gate), m.fingerprint, store)
-	return way
 }
 
 func endpointLoads(r *inference.Registry) []admin.EndpointLoad {
@@ -96,7 +68,7 @@ func describe(r *inference.Registry, list models, configured []configs.Endpoint)
 	}
 	for _, e := range r.All() {
 		for _, m := range list {
-			if !e.Reserved() && m.id() == e.Model() {
+			if !e.Reserved() && m.id == e.Model() {
 				all = append(all, m.about(e.Definition().ID))
 			}
 		}
@@ -105,5 +77,11 @@ func describe(r *inference.Registry, list models, configured []configs.Endpoint)
 }
 
 func (m *model) about(endpoint string) admin.Model {
-	return admin.Model{Endpoint: endpoint, ID: m.info.ID, Precision: m.info.Precision, Batching: string(m.info.Batching)}
+	model := m.current().about()
+	model.Endpoint = endpoint
+	return model
+}
+
+func (g generation) about() admin.Model {
+	return admin.Model{ID: g.info.ID, Precision: g.info.Precision, Batching: string(g.info.Batching)}
 }

@@ -5,6 +5,7 @@ const (
 	keyAddress   = "address"
 	keyBatching  = "batching"
 	keyConfig    = "config"
+	keyError     = "error"
 	keyID        = "id"
 	keyMaxTokens = "max_tokens"
 	keyModel     = "model"

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"runtime"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/rerankd/rerankd/cache"
@@ -25,11 +28,33 @@ type core struct {
 	fingerprint string       // "" for scores that hold for one call only
 }
 
-// model is a model of the configuration.
+// model is a model of the configuration. What it is made of may be exchanged by
+// [App.Reload]; the rest stays.
 type model struct {
+	name   string         // as the configuration has it
+	id     string         // what inference endpoints call it: its own name, never a path
+	shared *scorer.Switch // what the endpoints of the configuration score with
+
+	mu     sync.Mutex
+	now    generation
+	ways   map[*way]bool // of inference endpoints that callers made
+	closed bool
+}
+
+// generation is what one loading of a model's folder brought.
+type generation struct {
 	core
-	name   string        // as the configuration has it
-	shared scorer.Scorer // what the endpoints of the configuration score with
+
+	gate     *scorer.Gate
+	manifest onnx.Manifest   // when it was loaded
+	shares   *sync.WaitGroup // of the engine, which must be closed before it
+}
+
+// current returns the generation in use.
+func (m *model) current() generation {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now
 }
 
 // models are those of the configuration, in the order in which endpoints name them.
@@ -53,16 +78,15 @@ func (a *App) openModels(ctx context.Context, c configs.Config, store *cache.Sto
 			if list.named(name) != nil {
 				continue
 			}
-			inner, err := a.openModel(ctx, name, c.Engine)
+			first, err := a.openModel(ctx, name, c.Engine)
 			if err != nil {
 				return nil, fmt.Errorf("open endpoint %s: model %s: %w", e.ID, name, err)
 			}
-			if inner.engine != nil {
-				a.onStop("model "+name, func(context.Context) error { return inner.engine.Close() })
-			}
-			gate := scorer.NewGate(inner.scorer, running(c.Engine), c.Engine.Waiting)
-			a.metrics.WatchQueue(name, gate.Load)
-			list = append(list, &model{core: inner, name: name, shared: decorate(gate, inner.fingerprint, store)})
+			m := &model{name: name, id: first.id(name), now: first, ways: map[*way]bool{}}
+			m.shared = scorer.NewSwitch(decorate(first.gate, first.fingerprint, store))
+			a.onStop("model "+name, func(context.Context) error { return m.close() })
+			a.observeModel(m)
+			list = append(list, m)
 		}
 	}
 	return list, nil
@@ -78,7 +102,7 @@ func steps(e configs.Endpoint) []string {
 
 // compose puts an endpoint together: one model or two in a cascade, and its time.
 func compose(e configs.Endpoint, list models) scorer.Scorer {
-	s := list.named(e.Model).shared
+	var s scorer.Scorer = list.named(e.Model).shared
 	if e.First != "" {
 		s = scorer.NewCascade(list.named(e.First).shared, s, e.Keep)
 	}
@@ -124,17 +148,29 @@ func workers(c configs.Engine) int {
 	return runtime.GOMAXPROCS(0)
 }
 
-func (a *App) openModel(ctx context.Context, name string, c configs.Engine) (core, error) {
+// openModel loads what an endpoint names as its model.
+func (a *App) openModel(ctx context.Context, name string, c configs.Engine) (generation, error) {
+	g := generation{manifest: manifestOf(name), shares: new(sync.WaitGroup)} // read first: a folder that changes meanwhile is loaded again
 	switch name {
 	case configs.ModelOverlap:
-		return core{scorer: overlap.Words{}, fingerprint: name}, nil
+		g.core = core{scorer: overlap.Words{}, fingerprint: name}
 	case configs.ModelNumeric:
-		return core{scorer: overlap.Numeric{}}, nil // looks at all passages of a call
+		g.core = core{scorer: overlap.Numeric{}} // looks at all passages of a call
 	case configs.ModelFailing:
-		return core{scorer: overlap.Failing{}}, nil
+		g.core = core{scorer: overlap.Failing{}}
 	case configs.ModelShort:
-		return core{scorer: overlap.Short{}}, nil
+		g.core = core{scorer: overlap.Short{}}
+	default:
+		var err error
+		if g.core, err = a.loadModel(ctx, name, c); err != nil {
+			return generation{}, err
+		}
 	}
+	g.gate = scorer.NewGate(g.scorer, running(c), c.Waiting)
+	return g, nil
+}
+
+func (a *App) loadModel(ctx context.Context, name string, c configs.Engine) (core, error) {
 	start := time.Now()
 	engine, err := OpenEngine(ctx, name, c, a.observeBatch)
 	if err != nil {
@@ -146,8 +182,15 @@ func (a *App) openModel(ctx context.Context, name string, c configs.Engine) (cor
 		slog.String(keyPrecision, info.Precision), slog.Int(keyMaxTokens, info.MaxTokens), slog.Int(keyWorkers, workers(c)),
 		slog.String(keyBatching, string(info.Batching)), slog.Float64(keySway, info.Sway),
 		slog.String(keyRuntime, onnx.Version()), slog.Duration(keyTook, time.Since(start)))
-	a.observeEngine(name, engine)
 	return core{scorer: engine, engine: engine, info: info, fingerprint: engine.Fingerprint()}, nil
+}
+
+// id is the model's own name, or that of its folder.
+func (g generation) id(name string) string {
+	if g.info.ID != "" {
+		return g.info.ID
+	}
+	return strings.ToValidUTF8(filepath.Base(name), "\uFFFD") // it is a label of metrics, too
 }
 
 // OpenEngine loads a model, the built-in one or a folder, and warms it up.

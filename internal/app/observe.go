@@ -37,12 +37,16 @@ func (a *App) observeBatch(b onnx.Batch) {
 	a.metrics.Batch(b.Pairs, b.Tokens, b.PaddedTokens, b.Duration.Seconds())
 }
 
-func (a *App) observeEngine(name string, e *onnx.Engine) {
-	info := e.Info()
-	model := admin.Model{ID: info.ID, Precision: info.Precision, Batching: string(info.Batching)}
-	a.metrics.WatchEngine(name, model, func() admin.EngineLoad {
-		load := e.Backlog()
-		return admin.EngineLoad{Workers: load.Workers, Batches: load.Batches, OpenTokens: load.OpenTokens}
+// observeModel shows a model and its load, whichever generation is in use.
+func (a *App) observeModel(m *model) {
+	a.metrics.WatchQueue(m.name, func() (running, waiting int, refused int64) { return m.current().gate.Load() })
+	if m.current().engine == nil {
+		return
+	}
+	a.metrics.WatchEngine(m.name, func() (admin.Model, admin.EngineLoad) {
+		now := m.current()
+		load := now.engine.Backlog()
+		return now.about(), admin.EngineLoad{Workers: load.Workers, Batches: load.Batches, OpenTokens: load.OpenTokens}
 	})
 }
 

@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/rerankd/rerankd/configs"
+	"github.com/rerankd/rerankd/internal/admin"
+	"github.com/rerankd/rerankd/scorer"
+	"github.com/rerankd/rerankd/scorer/onnx"
+)
+
+// An endpoint that a caller made keeps its queue and workers when the model below
+// it is exchanged, and the former engine outlives the calls and ways into it.
+func TestWaysOfInferenceEndpointsMoveWithTheirModel(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "mine")
+	if err := os.CopyFS(folder, os.DirFS("../../scorer/onnx/testdata/reference/model")); err != nil {
+		t.Fatal(err)
+	}
+	c := configs.Default()
+	c.Endpoints = []configs.Endpoint{{ID: "e", Model: folder}}
+	a := &App{logger: slog.New(slog.DiscardHandler), metrics: admin.NewMetrics(admin.NewRegistry())}
+	list, err := a.openModels(t.Context(), c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := a.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	counted := func(s scorer.Scorer) scorer.Scorer { return s }
+	m := list[0]
+	w, idle := m.open(c.Engine, nil, 1, counted), m.open(c.Engine, nil, 1, counted)
+	w.SetWorkers(1)
+	ask := func(s scorer.Scorer) []float32 {
+		t.Helper()
+		scores, err := s.Score(t.Context(), "tide", []string{"moon", "the moon moves the water of the ocean twice a day"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return scores
+	}
+	first := ask(w.Scorer)
+	waiting := make(chan error, 1)
+	entered := m.current().engine // its share has no workers: the call waits
+	go func() {
+		_, err := idle.Scorer.Score(t.Context(), "tide", []string{"moon"})
+		waiting <- err
+	}()
+
+	// Another revision with shorter pairs, so that the long text is cut.
+	manifest, err := onnx.ReadManifest(os.DirFS(folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest.Revision, manifest.MaxTokens = "2", 12
+	data, err := json.Marshal(manifest)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, onnx.ManifestName), data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	reloaded, err := a.reload(t.Context(), list, c.Engine, nil)
+	if err != nil || !slices.Equal(reloaded, []string{folder}) || m.current().engine == entered {
+		t.Fatalf("reloaded %q, %v", reloaded, err)
+	}
+	idle.SetWorkers(1) // as a pool does when it sees a call
+	if err := <-waiting; err != nil {
+		t.Errorf("the call that waited: %v", err)
+	}
+	if second := ask(w.Scorer); slices.Equal(first, second) || !slices.Equal(second, ask(m.shared)) || !slices.Equal(second, ask(idle.Scorer)) {
+		t.Errorf("scores %v, before %v, of the endpoint in the configuration %v", second, first, ask(m.shared))
+	}
+	if _, err := entered.Score(t.Context(), "tide", []string{"moon"}); err == nil {
+		t.Error("the former engine is not closed")
+	}
+	for _, way := range []func() error{w.Close, w.Close, idle.Close} {
+		if err := way(); err != nil {
+			t.Error(err)
+		}
+	}
+}
