@@ -1,19 +1,26 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rerankd/rerankd/internal/native"
+	"github.com/rerankd/rerankd/scorer/onnx"
 )
 
 // referenceModel is a small BERT of random weights.
@@ -71,7 +78,7 @@ func TestModelInspectTellsWhatAModelIs(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &m); err != nil || code != exitOK {
 		t.Fatalf("exit code %d, %v: %s", code, err, stderr)
 	}
-	if m.ID != "reference-bert-2x64" || m.Architecture != "bert" || m.Layers != 2 || m.Width != 64 || m.MaxTokens != 256 || m.Precision != "fp32" || m.Batching != "together" || len(m.Fingerprint) != 64 {
+	if m.ID != "reference-bert-2x64" || m.Architecture != "bert" || m.Layers != 2 || m.Width != 64 || m.MaxTokens != 256 || m.Precision != "fp32" || m.Batching != "together" || m.Head != "logit" || len(m.Fingerprint) != 64 {
 		t.Errorf("got %+v", m)
 	}
 	if !strings.Contains(m.Inputs, "input_ids (int64 [any, any])") || !strings.HasPrefix(m.Outputs, "logits (float [any, 1])") {
@@ -171,6 +178,48 @@ func TestAModelThatIsNoCrossEncoderIsNotInstalled(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(filepath.Dir(place)); err != nil || len(entries) != 0 {
 		t.Errorf("%d entries are left, %v", len(entries), err)
+	}
+}
+
+// A pull that is interrupted leaves no folder; --untried needs no model that works.
+func TestAnInterruptedPullGoesOn(t *testing.T) {
+	graph := bytes.Repeat([]byte("no graph "), 1<<18)
+	files := map[string][]byte{"model.onnx": graph, "tokenizer.json": []byte("{}")}
+	manifest := onnx.Manifest{ID: "mine", Files: map[string]string{}}
+	for name, data := range files {
+		manifest.Files[name] = fmt.Sprintf("%x", sha256.Sum256(data))
+	}
+	listed, err := json.Marshal(manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["rerankd.json"] = listed
+	signals := make(chan os.Signal, 1)
+	var whole atomic.Bool
+	mirror := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := filepath.Base(r.URL.Path)
+		if name != "model.onnx" || whole.Load() {
+			http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(files[name]))
+			return
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(graph)))
+		_, _ = w.Write(graph[:1<<20])
+		signals <- os.Interrupt
+		<-r.Context().Done()
+	}))
+	defer mirror.Close()
+	place := filepath.Join(t.TempDir(), "mine")
+	args := []string{"model", "pull", mirror.URL + "/mine", place, "--untried"}
+	var errs strings.Builder
+	if code := run(args, outside{stdout: io.Discard, stderr: &errs, signals: signals}); code != exitInterrupted || !strings.Contains(errs.String(), "the same command goes on from here") {
+		t.Errorf("exit code %d, want %d: %s", code, exitInterrupted, errs.String())
+	}
+	if _, err := os.Stat(place); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder is there: %v", err)
+	}
+	whole.Store(true)
+	if code, stdout, stderr := runWith(args); code != exitOK || !strings.Contains(stdout, "mine is mine, revision –, licence –: fetched and verified") {
+		t.Errorf("exit code %d, %q: %s", code, stdout, stderr)
 	}
 }
 

@@ -47,6 +47,7 @@ type inspected struct {
 	Precision    string  `json:"precision"`
 	Inputs       string  `json:"inputs"`
 	Outputs      string  `json:"outputs"`
+	Head         string  `json:"head"`
 	Batching     string  `json:"batching"`
 	Sway         float64 `json:"sway"`
 	Fingerprint  string  `json:"fingerprint"`
@@ -96,7 +97,7 @@ func inspectModel(ctx context.Context, name string, c configs.Config) (inspected
 	return inspected{
 		ID: info.ID, Revision: info.Revision, Licence: info.Licence, Origin: info.Origin,
 		Graph: f.Graph, Architecture: f.Architecture, Layers: f.Layers, Width: f.Width, Vocabulary: f.Vocabulary,
-		MaxTokens: info.MaxTokens, Template: info.Template, Precision: info.Precision, Inputs: inputs, Outputs: outputs,
+		MaxTokens: info.MaxTokens, Template: info.Template, Precision: info.Precision, Inputs: inputs, Outputs: outputs, Head: string(info.Head),
 		Batching: string(info.Batching), Sway: info.Sway, Fingerprint: fingerprint,
 	}, err
 }
@@ -122,6 +123,7 @@ func (m inspected) fields() [][2]string {
 		{"precision", orNone(m.Precision)},
 		{"inputs", printable(m.Inputs)},
 		{"outputs", printable(m.Outputs)},
+		{"head", orNone(m.Head)},
 		{"batching", fmt.Sprintf("pairs run %s; beside others a score moved by %.2g", m.Batching, m.Sway)},
 		{"fingerprint", m.Fingerprint},
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -180,7 +181,13 @@ func (p *puller) get(ctx context.Context, name string, offset int64, use func(*h
 		case err != nil && errors.Is(context.Cause(ctx), silent):
 			return silent
 		case untrusted:
-			return final{err}
+			err = final{err}
+		}
+		if f, ok := errors.AsType[final](err); ok {
+			return f
+		}
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			return u.Err // it would show the whole URL, of which the rest of the message tells enough
 		}
 		return err
 	}

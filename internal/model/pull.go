@@ -61,10 +61,10 @@ func Pull(ctx context.Context, o PullOptions) (m onnx.Manifest, already bool, er
 	p := &puller{PullOptions: o, left: o.MaxBytes}
 	data, err := p.manifest(ctx)
 	if err != nil {
-		return onnx.Manifest{}, false, fmt.Errorf("pull %s: %w", o.Source.Redacted(), err)
+		return onnx.Manifest{}, false, fmt.Errorf("pull %s: %w", shown(o.Source), err)
 	}
 	if m, err = checkManifest(data, o.ManifestSHA256); err != nil {
-		return onnx.Manifest{}, false, fmt.Errorf("pull %s: %w", o.Source.Redacted(), err)
+		return onnx.Manifest{}, false, fmt.Errorf("pull %s: %w", shown(o.Source), err)
 	}
 	p.staging, err = openStaging(o.Destination)
 	if errors.Is(err, ErrExists) {
@@ -78,9 +78,16 @@ func Pull(ctx context.Context, o PullOptions) (m onnx.Manifest, already bool, er
 	}
 	defer func() { err = errors.Join(err, p.staging.close()) }()
 	if err := p.fill(ctx, m, data); err != nil {
-		return onnx.Manifest{}, false, fmt.Errorf("pull %s: %w", o.Source.Redacted(), err)
+		return onnx.Manifest{}, false, fmt.Errorf("pull %s: %w", shown(o.Source), err)
 	}
 	return m, false, nil
+}
+
+// shown is a URL without what may be secret in it.
+func shown(u *url.URL) string {
+	plain := *u
+	plain.RawQuery, plain.ForceQuery = "", false
+	return plain.Redacted()
 }
 
 // puller is one call of Pull.

@@ -467,9 +467,19 @@ func TestPasswordsInAURLAreSentAndNotShown(t *testing.T) {
 	}
 	host := strings.TrimPrefix(m.URL, "http://")
 	mustPull(t, pullOptions(t, "http://reader:planted@"+host+"/models/mine"), files)
-	_, _, err := model.Pull(t.Context(), pullOptions(t, "http://other:planted@"+host+"/models/mine"))
-	if err == nil || !strings.Contains(err.Error(), "Unauthorized") || strings.Contains(err.Error(), "planted") {
-		t.Errorf("error %v", err)
+	// A token in the query is sent with every file.
+	m.asked()
+	for source, want := range map[string]string{
+		"http://other:planted@" + host + "/models/mine?token=planted": "Unauthorized",
+		"http://other:planted@127.0.0.1:1/mine?token=planted":         "refused",
+	} {
+		var told []string
+		o := pullOptions(t, source)
+		o.Notice = func(text string) { told = append(told, text) }
+		_, _, err := model.Pull(t.Context(), o)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(fmt.Sprint(err, told), "planted") {
+			t.Errorf("error %v, told %q; want %q", err, told, want)
+		}
 	}
 }
 
