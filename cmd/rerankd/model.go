@@ -8,10 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/rerankd/rerankd/configs"
+	"github.com/rerankd/rerankd/internal/app"
 	"github.com/rerankd/rerankd/internal/evaluate"
 	"github.com/rerankd/rerankd/scorer/builtin"
+	"github.com/rerankd/rerankd/scorer/onnx"
 )
 
 func modelCommand() command {
@@ -43,6 +46,28 @@ func openModelFolder(name string) (fs.FS, error) {
 		return nil, fmt.Errorf("open model folder %s: %w", name, err)
 	}
 	return os.DirFS(name), nil
+}
+
+// quietFor is how long work may take that nobody is told of.
+const quietFor = 2 * time.Second
+
+// loadModel loads and warms up a model as an endpoint would. Where that takes long
+// it says so.
+func loadModel(ctx context.Context, o outside, name string, c configs.Config) (*onnx.Engine, error) {
+	loaded, told := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(told)
+		select {
+		case <-loaded:
+		case <-time.After(quietFor):
+			_, _ = fmt.Fprintf(o.stderr, "loading the model in %s\n", printable(name))
+		}
+	}()
+	defer func() {
+		close(loaded)
+		<-told
+	}()
+	return app.OpenEngine(ctx, name, c.Engine, nil)
 }
 
 // orNone is a text from a file, or a dash where there is none.

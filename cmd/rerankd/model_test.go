@@ -100,7 +100,7 @@ func TestModelVerifyFindsADamagedFile(t *testing.T) {
 	}
 	code, stdout, stderr := runWith([]string{"model", "verify", dir})
 	if code != exitOK || !strings.Contains(stdout, "reference-bert-2x64, revision 1: all files are as the manifest has them, and the model scores") ||
-		stderr != "not in the manifest: notes.txt\n" {
+		!strings.HasPrefix(stderr, "not in the manifest: notes.txt\n") {
 		t.Errorf("a whole folder: exit code %d, %q, %q", code, stdout, stderr)
 	}
 	if err := os.Truncate(filepath.Join(dir, "model.onnx"), 1000); err != nil {

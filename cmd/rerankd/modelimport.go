@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/rerankd/rerankd/configs"
-	"github.com/rerankd/rerankd/internal/app"
 	"github.com/rerankd/rerankd/internal/evaluate"
 	"github.com/rerankd/rerankd/internal/model"
 	"github.com/rerankd/rerankd/scorer/onnx"
@@ -46,7 +45,7 @@ func modelImport(o outside, in input) error {
 		m, err := model.Import(ctx, model.ImportOptions{
 			Source: in.arguments[0], Destination: in.arguments[1], Graph: in.value("file"),
 			Manifest: onnx.Manifest{ID: in.value("id"), Revision: in.value("revision"), Licence: in.value("licence"), Origin: in.value("origin")},
-			Check:    checkModel(c), Progress: p,
+			Check:    checkModel(o, c), Progress: p,
 		})
 		if err != nil {
 			return err
@@ -58,9 +57,9 @@ func modelImport(o outside, in input) error {
 }
 
 // checkModel loads the model of a folder as an endpoint would and tells what it is.
-func checkModel(c configs.Config) model.Check {
+func checkModel(o outside, c configs.Config) model.Check {
 	return func(ctx context.Context, folder string) (onnx.Info, error) {
-		engine, err := app.OpenEngine(ctx, folder, c.Engine, nil)
+		engine, err := loadModel(ctx, o, folder, c)
 		if err != nil {
 			return onnx.Info{}, err
 		}

@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"github.com/rerankd/rerankd/configs"
-	"github.com/rerankd/rerankd/internal/app"
 	"github.com/rerankd/rerankd/internal/evaluate"
 	"github.com/rerankd/rerankd/internal/model"
 	"github.com/rerankd/rerankd/scorer/onnx"
@@ -59,7 +58,7 @@ func modelInspect(o outside, in input) error {
 		return err
 	}
 	return interruptible(o, func(ctx context.Context, _ *evaluate.Progress) error {
-		m, err := inspectModel(ctx, in.arguments[0], c)
+		m, err := inspectModel(ctx, o, in.arguments[0], c)
 		if err != nil {
 			return err
 		}
@@ -72,7 +71,7 @@ func modelInspect(o outside, in input) error {
 	})
 }
 
-func inspectModel(ctx context.Context, name string, c configs.Config) (inspected, error) {
+func inspectModel(ctx context.Context, o outside, name string, c configs.Config) (inspected, error) {
 	folder, err := openModelFolder(name)
 	if err != nil {
 		return inspected{}, err
@@ -81,7 +80,7 @@ func inspectModel(ctx context.Context, name string, c configs.Config) (inspected
 	if err != nil {
 		return inspected{}, fmt.Errorf("read model folder %s: %w", name, err)
 	}
-	engine, err := app.OpenEngine(ctx, name, c.Engine, nil)
+	engine, err := loadModel(ctx, o, name, c)
 	if err != nil {
 		return inspected{}, err
 	}
@@ -167,7 +166,7 @@ func modelVerify(o outside, in input) error {
 		for _, file := range unlisted {
 			_, _ = fmt.Fprintf(o.stderr, "not in the manifest: %s\n", printable(file))
 		}
-		engine, err := app.OpenEngine(ctx, name, c.Engine, nil)
+		engine, err := loadModel(ctx, o, name, c)
 		if err != nil {
 			return err
 		}

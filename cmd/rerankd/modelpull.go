@@ -57,7 +57,7 @@ func modelPull(o outside, in input) error {
 	}
 	defer options.Client.CloseIdleConnections()
 	if !in.options["untried"] {
-		options.Check = checkModel(c)
+		options.Check = checkModel(o, c)
 	}
 	return interruptible(o, func(ctx context.Context, p *evaluate.Progress) error {
 		options.Progress = p
