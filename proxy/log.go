@@ -46,11 +46,14 @@ func requestID(r *http.Request) string {
 	return strconv.FormatUint(rand.Uint64(), 36)
 }
 
-func clip(s string) string {
-	if len(s) > maxLogged {
-		return s[:maxLogged]
-	}
-	return s
+// maxLoggedError bounds an error, which may name what a caller named.
+const maxLoggedError = 1000
+
+func clip(s string) string { return s[:min(len(s), maxLogged)] }
+
+func clipError(err error) string {
+	text := err.Error()
+	return text[:min(len(text), maxLoggedError)]
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -117,7 +117,7 @@ func (p *Proxy) finish(rec *recorder, r *http.Request) {
 		slog.Float64(keyMillis, milliseconds(took)),
 	}
 	if rec.err != nil {
-		attrs = append(attrs, slog.String(keyError, rec.err.Error()))
+		attrs = append(attrs, slog.String(keyError, clipError(rec.err)))
 	}
 	message := "request"
 	if rec.route == RouteRerank {

@@ -246,6 +246,26 @@ func TestOneLineTellsOfASearchAndNoSecrets(t *testing.T) {
 	}
 }
 
+// The answer quotes the request, as Elasticsearch's does; the log doesn't.
+func TestAFaultInTheRequestIsLoggedWithoutItsText(t *testing.T) {
+	broken := strings.TrimSuffix(rerankBody, "}") + "]"
+	unknown := strings.Replace(rerankBody, `"x_other"`, `"`+strings.Repeat("long", 10_000)+`":1,"from":-1,"x_other"`, 1)
+	wrong := strings.Replace(rerankBody, `"rank_window_size":4`, `"`+strings.Repeat("long", 10_000)+`":4`, 1)
+	twice := strings.Replace(rerankBody, `"inference_text"`, `"field":"t","inference_text"`, 1)
+	pinned := `{"retriever":{"pinned":{"ids":["1"],"retriever":` + twice[len(`{"retriever":`):strings.LastIndex(twice, `,"size"`)] + `}}}`
+	for _, body := range []string{broken, unknown, wrong, twice, pinned} {
+		var seen arrived
+		b := start(t, []string{searched(t, &seen).URL}, nil)
+		if a := send(t, http.MethodPost, b.url+"/docs/_search", body); a.Status != 400 {
+			t.Fatalf("status %d: %s", a.Status, a.Body)
+		}
+		b.logs.waitFor(t, map[string]any{"msg": "search", "outcome": OutcomeBadRequest})
+		if text := b.logs.text(); strings.Contains(text, "SECRET") || len(text) > 4<<10 {
+			t.Errorf("%d bytes are logged:\n%.2000s", len(text), text)
+		}
+	}
+}
+
 func TestConcurrentSearchesKeepApart(t *testing.T) {
 	node := cluster(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

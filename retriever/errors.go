@@ -2,6 +2,7 @@ package retriever
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,12 +35,14 @@ type RequestError struct {
 	Status int // HTTP status
 	Cause  *Cause
 
-	at    int  // the byte of the request at fault; 0 for none
-	final bool // levels around don't wrap it
+	at     int    // the byte of the request at fault; 0 for none
+	final  bool   // levels around don't wrap it
+	logged string // the reason without the text that it quotes; "": it quotes none
 }
 
+// Error is for logs: it leaves out the text of the request that Body quotes.
 func (e *RequestError) Error() string {
-	return fmt.Sprintf("%s: %s (status %d)", e.Cause.Type, e.Cause.Reason, e.Status)
+	return fmt.Sprintf("%s: %s (status %d)", e.Cause.Type, cmp.Or(e.logged, e.Cause.Reason), e.Status)
 }
 
 // Body renders the error as Elasticsearch does:

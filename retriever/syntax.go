@@ -63,7 +63,9 @@ func (s *syntax) end(format string, args ...any) {
 func readerError(doc []byte, at int, typ, words string) *RequestError {
 	line, col := position(doc, at)
 	words = fmt.Sprintf("%s\n at [%s; line: %d, column: %d]", words, quoted(doc), line, col)
-	return contentError(doc, at, &Cause{Type: typ, Reason: words}, "%s", words)
+	e := contentError(doc, at, &Cause{Type: typ, Reason: words}, "%s", words)
+	e.logged = fmt.Sprintf("[%d:%d] %s", line, col, typ)
+	return e
 }
 
 // maxSource is how much of the text the reader quotes.

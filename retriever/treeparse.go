@@ -206,7 +206,7 @@ func (p *treeParser) reworded(err error, v span) error {
 		at = v.end - 1
 	}
 	e := parsingError(p.doc, at, "%s", bad.Cause.Reason)
-	e.Cause.CausedBy = bad.Cause
+	e.Cause.CausedBy, e.logged = bad.Cause, bad.logged
 	return e
 }
 
