@@ -343,6 +343,9 @@ func withoutComments(doc []byte) []byte {
 			i = end - 1
 		case out[i] == '/' && i+1 < len(out):
 			end := commentEnd(out, i)
+			if end < 0 {
+				return out // all that follows stands in the comment
+			}
 			copy(out[i:end], blank(out, span{i, end}))
 			i = max(i, end-1)
 		}
@@ -350,7 +353,8 @@ func withoutComments(doc []byte) []byte {
 	return out
 }
 
-// commentEnd is the index after the comment at i; i itself when there is none.
+// commentEnd is the index after the comment at i; i itself when there is none, -1
+// when it doesn't end.
 func commentEnd(doc []byte, i int) int {
 	switch doc[i+1] {
 	case '/':
@@ -362,6 +366,7 @@ func commentEnd(doc []byte, i int) int {
 		if end := bytes.Index(doc[i+2:], []byte("*/")); end >= 0 {
 			return i + 2 + end + 2
 		}
+		return -1
 	}
 	return i
 }

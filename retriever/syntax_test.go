@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rerankd/rerankd/retriever"
 )
@@ -80,4 +81,17 @@ func FuzzWhatIsNotJSONIsRefused(f *testing.F) {
 		}
 		t.Fatalf("%q: got %v, want a 400", body, err)
 	})
+}
+
+// A search for its end from each of them would take hours.
+func TestManyCommentsThatDoNotEndAreReadOnce(t *testing.T) {
+	body := `{"retriever":{"text_similarity_reranker":{` + strings.Repeat("/*x", 1<<21)
+	begin := time.Now()
+	_, err := retriever.Parse(retriever.Request{Body: []byte(body), Indexed: true}, retriever.Options{DefaultWindow: 10, MaxWindow: 100})
+	if _, ok := errors.AsType[*retriever.RequestError](err); !ok {
+		t.Errorf("got %v, want a fault of the request", err)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }
