@@ -125,7 +125,8 @@ func escapedName(body []byte) bool {
 // Parse reads a search body. It returns ErrNotOurs when the retriever tree holds
 // no text_similarity_reranker, and a *RequestError for a request that
 // Elasticsearch would refuse or that this program can't answer as Elasticsearch
-// would. Work is linear in the size of the body.
+// would. Work is linear in the size of the body and of the retrievers in it, those
+// inside others counted again.
 func Parse(r Request, o Options) (*Search, error) {
 	if !json.Valid(r.Body) {
 		r.Body = withoutComments(r.Body)
@@ -149,6 +150,9 @@ func Parse(r Request, o Options) (*Search, error) {
 	seen := look(doc, tree.value)
 	if seen.rerankers == 0 && !seen.alone(o) {
 		return nil, ErrNotOurs // what is wrong with it is the cluster's to say
+	}
+	if seen.bytes > maxLookedAt {
+		return nil, Unsupported("retrievers of more than [%d] bytes together, where those inside others count again", maxLookedAt)
 	}
 	if err := checkDuplicates(doc, top); err != nil {
 		return nil, err

@@ -273,3 +273,18 @@ func FuzzPlain(f *testing.F) {
 		}
 	})
 }
+
+// Each level of a query is read anew.
+func TestATextBelowManyBytesOnManyLevelsIsNotLookedFor(t *testing.T) {
+	for levels, found := range map[int]bool{10: true, 40: false} {
+		query := `{"bool":{"must":{"match":{"t":"wanted"}},"filter":{"match":{"t":"` + strings.Repeat("x", 1<<20) + `"}}}}`
+		for range levels {
+			query = `{"bool":{"must":` + query + `}}`
+		}
+		_, err := retriever.ParsePlain(retriever.Request{Body: []byte(`{"query":` + query + `}`)},
+			retriever.PlainOptions{Field: "t", Window: 10, FromBody: true})
+		if (err == nil) != found {
+			t.Errorf("%d levels: %v", levels, err)
+		}
+	}
+}

@@ -34,21 +34,30 @@ func (s *Search) searchText() string {
 	if !ok {
 		return ""
 	}
-	return queryText(s.request.Body, m.value, 0)
+	f := textFinder{doc: s.request.Body, left: maxLookedAt}
+	return f.query(m.value, 0)
 }
 
-// queryText looks at one query, or at each of a list of them.
-func queryText(doc []byte, v span, depth int) string {
-	if depth > maxTreeDepth {
+// textFinder looks for a text in a query. As each level is read anew, there is an
+// end to the bytes that it reads.
+type textFinder struct {
+	doc  []byte
+	left int
+}
+
+// query looks at one query, or at each of a list of them.
+func (f *textFinder) query(v span, depth int) string {
+	if f.left -= v.end - v.off; f.left < 0 || depth > maxTreeDepth {
 		return ""
 	}
+	doc := f.doc
 	if kindOf(doc, v) == kindArray {
 		items, err := elements(doc, v)
 		if err != nil {
 			return ""
 		}
 		for _, item := range items {
-			if found := queryText(doc, item, depth+1); found != "" {
+			if found := f.query(item, depth+1); found != "" {
 				return found
 			}
 		}
@@ -61,11 +70,12 @@ func queryText(doc []byte, v span, depth int) string {
 	if err != nil || len(list) != 1 {
 		return ""
 	}
-	return textOf(doc, list[0], depth)
+	return f.named(list[0], depth)
 }
 
-// textOf is the text of a query that its name leads.
-func textOf(doc []byte, m member, depth int) string {
+// named looks at a query that its name leads.
+func (f *textFinder) named(m member, depth int) string {
+	doc := f.doc
 	if textQueries[m.name] {
 		return memberText(doc, m.value, "query")
 	}
@@ -87,7 +97,7 @@ func textOf(doc []byte, m member, depth int) string {
 	}
 	for _, name := range aroundQueries[m.name] {
 		if inside, ok := find(list, name); ok {
-			if found := queryText(doc, inside.value, depth+1); found != "" {
+			if found := f.query(inside.value, depth+1); found != "" {
 				return found
 			}
 		}

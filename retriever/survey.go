@@ -16,6 +16,10 @@ const (
 // is far over what anyone nests and keeps hostile bodies cheap.
 const maxTreeDepth = 64
 
+// maxLookedAt bounds the bytes of all retrievers in a tree together, where those of
+// one inside another count again: each level is read anew.
+const maxLookedAt = 32 << 20
+
 // survey is what a look over a retriever tree finds, before anything in it is
 // checked.
 type survey struct {
@@ -24,6 +28,7 @@ type survey struct {
 	fusions   int      // rrf, linear and pinned, which need not be known to the cluster
 	collapsed bool     // a standard retriever collapses
 	foreign   bool     // a retriever can't be executed here
+	bytes     int      // of the retrievers looked at
 	above     []string // the retrievers above the first reranker, the outermost first
 }
 
@@ -37,7 +42,7 @@ func look(doc []byte, v span) survey {
 
 // named looks at one object that names a retriever: {"rrf": {…}}.
 func (s *survey) named(doc []byte, v span, above []string) {
-	if len(above) > maxTreeDepth || kindOf(doc, v) != kindObject {
+	if s.bytes += v.end - v.off; s.bytes > maxLookedAt || len(above) > maxTreeDepth || kindOf(doc, v) != kindObject {
 		return
 	}
 	list, err := members(doc, v)

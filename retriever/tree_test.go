@@ -375,3 +375,20 @@ func jsonInt(n int) string {
 	b, _ := json.Marshal(n)
 	return string(b)
 }
+
+// Each level of a tree is read anew.
+func TestRetrieversWithManyBytesOnManyLevelsAreRefused(t *testing.T) {
+	body := `{"standard":{"query":{"match":{"t":"` + strings.Repeat("x", 1<<20) + `"}}}}`
+	for range 40 {
+		body = `{"rrf":{"retrievers":[` + body + `,{"standard":{}}]}}`
+	}
+	for name, top := range map[string]string{
+		"does not support retrievers of more than [33554432] bytes together": `{"retriever":{"text_similarity_reranker":{"field":"f","inference_text":"q","retriever":` + body + `}}}`,
+		"no text_similarity_reranker":                                        `{"retriever":` + body + `}`,
+	} {
+		_, err := retriever.Parse(retriever.Request{Body: []byte(top), Indexed: true}, retriever.Options{DefaultWindow: 10, MaxWindow: 100})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("got %v, want %s", err, name)
+		}
+	}
+}
