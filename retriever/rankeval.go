@@ -22,12 +22,17 @@ type Evaluation struct {
 	list span // the array of requests
 }
 
+// maxBlanks bounds what is spent on the positions in a body: its size by the number
+// of its requests.
+const maxBlanks = 8 << 20
+
 // Rated is one rated request.
 type Rated struct {
 	ID string
 	// Body is the search, in front of it as many blanks as the whole body has
-	// bytes there: positions in it are those in the whole. nil: the request has
-	// none, as one by a template.
+	// bytes there: positions in it are those in the whole. Beyond maxBlanks for all
+	// requests together it has none. nil: the request has no search, as one by a
+	// template.
 	Body []byte
 
 	item, search span
@@ -100,6 +105,7 @@ func (e *Evaluation) readRequests(v span) ([]Rated, error) {
 		return nil, err
 	}
 	list := make([]Rated, len(items))
+	room := maxBlanks
 	for i, item := range items {
 		keys, err := members(e.doc, item)
 		if err != nil {
@@ -111,8 +117,12 @@ func (e *Evaluation) readRequests(v span) ([]Rated, error) {
 		}
 		if m, ok := find(keys, "request"); ok && kindOf(e.doc, m.value) == kindObject {
 			list[i].search = m.value
-			if MayHold(m.value.of(e.doc)) {
-				list[i].Body = append(blank(e.doc, span{0, m.value.off}), m.value.of(e.doc)...)
+			if !MayHold(m.value.of(e.doc)) {
+				continue
+			}
+			list[i].Body = m.value.of(e.doc)
+			if room -= m.value.off; room >= 0 {
+				list[i].Body = append(blank(e.doc, span{0, m.value.off}), list[i].Body...)
 			}
 		}
 	}

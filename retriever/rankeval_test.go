@@ -55,6 +55,25 @@ func TestAnEvaluationIsReplayedInTheOrderThatItsSearchesHaveFound(t *testing.T) 
 	}
 }
 
+func TestManyRequestsTakeNoMoreMemoryThanTheirBodyAndABound(t *testing.T) {
+	one := `{"id":"q","request":{"retriever":{"text_similarity_reranker":{}}},"ratings":[]}`
+	body := `{"requests":[` + one + strings.Repeat(","+one, 9_999) + `],"metric":{"dcg":{}}}`
+	e, err := retriever.ParseEvaluation([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := 0
+	for _, r := range e.Requests {
+		held += len(r.Body)
+	}
+	if most := len(body) + 8<<20; held > most {
+		t.Errorf("%d requests hold %d bytes of a body of %d, want at most %d", len(e.Requests), held, len(body), most)
+	}
+	if last := e.Requests[len(e.Requests)-1].Body; string(last) != `{"retriever":{"text_similarity_reranker":{}}}` {
+		t.Errorf("the last one has the body %.100q", last)
+	}
+}
+
 // Elasticsearch takes several requests with one id, and tells of one of them.
 func TestRequestsOfOneIDHaveTheirScoresRestoredOnce(t *testing.T) {
 	one := `{"id":"q","request":{"retriever":{"text_similarity_reranker":{}}},"ratings":[]}`
