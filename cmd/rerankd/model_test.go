@@ -85,10 +85,18 @@ func TestModelInspectTellsWhatAModelIs(t *testing.T) {
 		t.Errorf("inputs %q, outputs %q", m.Inputs, m.Outputs)
 	}
 	code, stdout, _ = runWith([]string{"model", "inspect", "builtin"})
-	for _, part := range []string{"rerankd-mini", "at most 512 tokens", "int8", "run alone"} {
+	for _, part := range []string{"rerankd-mini", "architecture bert", "layers       6", "30522 tokens", "at most 512 tokens", "int8", "run alone"} {
 		if code != exitOK || !strings.Contains(stdout, part) {
 			t.Errorf("exit code %d, no %q in\n%s", code, part, stdout)
 		}
+	}
+}
+
+func TestPairsLongerThanTheBuiltInModelsPositionsAreRefused(t *testing.T) {
+	needRuntime(t)
+	code, _, stderr := runWith([]string{"model", "inspect", "builtin", "--engine.max_tokens=600"})
+	if code != exitFailed || !strings.Contains(stderr, "max tokens is 600, want 11 to 512 for this model") {
+		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
 

@@ -211,6 +211,22 @@ def check(made, state, vocabulary):
     return float(np.abs(got - want).max())
 
 
+def description(state):
+    """config.json: the architecture, in the words of the transformers library."""
+    layers = len({key.split(".")[1] for key in state if key.startswith("layers.")})
+    return {
+        "model_type": "bert",
+        "architectures": ["BertForSequenceClassification"],
+        "num_hidden_layers": layers,
+        "hidden_size": WIDTH,
+        "num_attention_heads": HEADS,
+        "intermediate_size": int(state["layers.0.up.weight"].shape[0]),
+        "vocab_size": int(state["words.weight"].shape[0]),
+        "max_position_embeddings": int(state["positions.weight"].shape[0]),
+        "type_vocab_size": int(state["types.weight"].shape[0]),
+    }
+
+
 def run(args):
     """Writes a model folder: the weights in the form asked for, the tokenizer's files, and a manifest with the checksums of all of them."""
     from . import teachers, train
@@ -231,6 +247,7 @@ def run(args):
     onnx.save(made, out / "model.onnx")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (out / name).write_bytes((args.work / "ms-marco-MiniLM-L-12-v2-int8" / name).read_bytes())
+    (out / "config.json").write_text(json.dumps(description(state), indent=2) + "\n")
     files = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(out.iterdir()) if f.suffix in (".onnx", ".json") and f.name != "rerankd.json"}
     manifest = {
         "id": args.id or f"rerankd-{args.name}",
