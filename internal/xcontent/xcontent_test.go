@@ -68,6 +68,7 @@ func TestBodiesAreReadAsJSON(t *testing.T) {
 	}{
 		{"block", xcontent.YAML, "---\nsize: 1\nquery:\n  match:\n    title: \"red <fox>\"\n", `{"size":1,"query":{"match":{"title":"red <fox>"}}}`},
 		{"flow", xcontent.YAML, "{size: 1.5, list: [a, true, null, 0x10, -3]}", `{"size":1.5,"list":["a",true,null,16,-3]}`},
+		{"blank lines", xcontent.YAML, "a: |\n  x" + strings.Repeat("\r\n", 64) + "  y", `{"a":"x` + strings.Repeat(`\n`, 64) + `y"}`},
 		{"one pair", xcontent.YAML, "a: b", `{"a":"b"}`},
 		{"lines of text", xcontent.YAML, "a: |\n  x\n  y\nb: >\n  x\n  y\n", `{"a":"x\ny\n","b":"x y\n"}`},
 		{"names that are numbers", xcontent.YAML, "{1: a, true: b}", `{"1":"a","true":"b"}`},
@@ -101,6 +102,7 @@ func TestHostileBodiesAreRefused(t *testing.T) {
 		{"no UTF-8", xcontent.YAML, "a: \xff"},
 		{"large", xcontent.YAML, "a: " + strings.Repeat("x", 300<<10)},
 		{"many parts", xcontent.YAML, "[" + strings.Repeat("1,", 40000) + "1]"},
+		{"blank lines", xcontent.YAML, "a: |\n  " + strings.Repeat(" \n", 100<<10)},
 		{"deep brackets", xcontent.YAML, strings.Repeat("[", 1000) + strings.Repeat("]", 1000)},
 		{"deep lines", xcontent.YAML, deepYAML(1000)},
 		{"deep dashes", xcontent.YAML, strings.Repeat("- ", 1000) + "a"},

@@ -16,8 +16,10 @@ import (
 )
 
 // Limits of a YAML body. The parser's time grows with the square of the nesting,
-// so the tokens are counted before it sees them.
+// so the tokens are counted before it sees them; the lexer's with more than the
+// square of a row of blank lines in a text.
 const (
+	maxYAMLBlank  = 64 // lines
 	maxYAMLBytes  = 256 << 10
 	maxYAMLTokens = 8 << 10
 	maxYAMLDepth  = 64
@@ -28,6 +30,9 @@ const (
 func yamlToJSON(body []byte) ([]byte, error) {
 	if len(body) > maxYAMLBytes || !utf8.Valid(body) {
 		return nil, fmt.Errorf("%w: YAML of more than %d bytes, or not UTF-8", ErrSyntax, maxYAMLBytes)
+	}
+	if manyBlankLines(body) {
+		return nil, fmt.Errorf("%w: YAML of more than %d blank lines in a row", ErrSyntax, maxYAMLBlank)
 	}
 	tokens := lexer.Tokenize(string(bytes.TrimPrefix(body, []byte("\ufeff"))))
 	if err := checkTokens(tokens); err != nil {
@@ -45,6 +50,26 @@ func yamlToJSON(body []byte) ([]byte, error) {
 		return nil, err
 	}
 	return w.out, nil
+}
+
+// manyBlankLines reports a row of more lines than maxYAMLBlank with nothing in them.
+func manyBlankLines(body []byte) bool {
+	ends := 0
+	for i, c := range body {
+		switch c {
+		case '\n', '\r':
+			if c == '\r' || i == 0 || body[i-1] != '\r' {
+				ends++
+			}
+		case ' ', '\t':
+		default:
+			ends = 0
+		}
+		if ends > maxYAMLBlank {
+			return true
+		}
+	}
+	return false
 }
 
 // checkTokens bounds what the parser is given: its number, and the nesting by
