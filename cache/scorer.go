@@ -124,13 +124,13 @@ func (s *Scorer) lookUp(ctx context.Context, query string, passages []string, sc
 	return m
 }
 
-// prefix is what every key of a query begins with: fingerprint and query, each
-// led by its length, so that no two sets of inputs have the same bytes. Its
-// capacity is its length, so that appending copies.
+// prefix is what every key of a query begins with: the fingerprint, led by its
+// length, and a digest of the query, which may be long, so that no two sets of
+// inputs have the same bytes. Its capacity is its length, so that appending copies.
 func (s *Scorer) prefix(query string) []byte {
-	out := make([]byte, 0, 16+len(s.fingerprint)+len(query))
+	out := make([]byte, 0, 8+len(s.fingerprint)+sha256.Size)
 	out = binary.LittleEndian.AppendUint64(out, uint64(len(s.fingerprint)))
 	out = append(out, s.fingerprint...)
-	out = binary.LittleEndian.AppendUint64(out, uint64(len(query)))
-	return append(out, query...)
+	digest := sha256.Sum256([]byte(query))
+	return append(out, digest[:]...)
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rerankd/rerankd/cache"
@@ -178,5 +181,24 @@ func TestWhatTheStoreHasIsToldWhenTheModelHadNoTime(t *testing.T) {
 	m.give = func([]string) ([]float32, error) { return nil, boom }
 	if _, err := s.Score(t.Context(), "q", []string{"new", "known"}); err != boom { //nolint:errorlint // the very same
 		t.Errorf("a failing model: %v, want its own error", err)
+	}
+}
+
+// However many passages there are, a long query is read once.
+func TestALongQueryIsDigestedOnce(t *testing.T) {
+	s := cache.NewScorer(&model{}, "m", open(t, 1<<20))
+	passages := make([]string, 200)
+	for i := range passages {
+		passages[i] = strconv.Itoa(i)
+	}
+	query := strings.Repeat("x", 1<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := s.Score(t.Context(), query, passages); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 16<<20 {
+		t.Errorf("%d bytes were taken for a query of %d", took, len(query))
 	}
 }

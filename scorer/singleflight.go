@@ -3,7 +3,6 @@ package scorer
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -107,8 +106,9 @@ const joinedRounds = 4
 func (s *SingleFlight) scoreDistinct(ctx context.Context, query string, passages []string) (tally, error) {
 	t := newTally(len(passages))
 	open := make([]pair, len(passages))
+	by := sha256.Sum256([]byte(query))
 	for i, p := range passages {
-		open[i] = pair{index: i, key: digest(query, p)}
+		open[i] = pair{index: i, key: digest(by, p)}
 	}
 	for range joinedRounds {
 		led, followed := s.board(open)
@@ -228,13 +228,12 @@ func (s *SingleFlight) ask(ctx context.Context, query string, passages []string,
 	return nil
 }
 
-// digest frames the query by its length, so that no two pairs share an input.
-func digest(query, passage string) (key pairKey) {
+// digest is the key of a pair. The query may be long and is the same for many
+// passages, so its own digest stands for it; as that has one length, no two pairs
+// share an input.
+func digest(query [sha256.Size]byte, passage string) (key pairKey) {
 	h := sha256.New()
-	var size [8]byte
-	binary.LittleEndian.PutUint64(size[:], uint64(len(query)))
-	h.Write(size[:])
-	h.Write([]byte(query))
+	h.Write(query[:])
 	h.Write([]byte(passage))
 	h.Sum(key[:0])
 	return key

@@ -2,7 +2,11 @@ package scorer
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -35,7 +39,7 @@ func TestACallThatAlwaysMeetsAFailingLeaderScoresAlone(t *testing.T) {
 			s := NewSingleFlight(model)
 			failed := &flight{done: make(chan struct{})}
 			close(failed.done)
-			s.flying[digest("q", "a")] = failed
+			s.flying[digest(sha256.Sum256([]byte("q")), "a")] = failed
 			scores, err := s.Score(t.Context(), "q", []string{"a"})
 			if !errors.Is(err, tc.want) || tc.want == nil && len(scores) != 1 || tc.want != nil && scores != nil {
 				t.Errorf("got %v, %v, want %v", scores, err, tc.want)
@@ -44,5 +48,24 @@ func TestACallThatAlwaysMeetsAFailingLeaderScoresAlone(t *testing.T) {
 				t.Errorf("asked %d times with %d flights left, want once and the one that was there", model.calls, len(s.flying))
 			}
 		})
+	}
+}
+
+// However many passages there are, a long query is read once.
+func TestALongQueryIsDigestedOnce(t *testing.T) {
+	passages := make([]string, 200)
+	for i := range passages {
+		passages[i] = strconv.Itoa(i)
+	}
+	s := NewSingleFlight(&count{give: func(p []string) ([]float32, error) { return make([]float32, len(p)), nil }})
+	query := strings.Repeat("x", 1<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := s.Score(t.Context(), query, passages); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 16<<20 {
+		t.Errorf("%d bytes were taken for a query of %d", took, len(query))
 	}
 }
