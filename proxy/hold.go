@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/flate"
@@ -30,15 +31,15 @@ type held struct {
 // compression is faulty is held as far as it is readable, and is not whole. The
 // error wraps errCaller: the client's side failed.
 func hold(r *http.Request, limit int64) (held, error) {
-	source := &sourceReader{r: r.Body}
 	if !packed(r.Header) {
-		raw, err := readAtMost(source, r.ContentLength, limit+1)
+		raw, err := readAtMost(r.Body, r.ContentLength, limit+1)
 		if err != nil {
 			return held{}, fmt.Errorf("read request body: %w: %w", errCaller, err)
 		}
 		over := int64(len(raw)) > limit
 		return held{raw: raw, text: raw, over: over, whole: !over, plain: true}, nil
 	}
+	source := &sourceReader{r: r.Body}
 	var raw bytes.Buffer
 	text, err := unpack(r.Header, io.TeeReader(io.LimitReader(source, limit+1), &raw), limit+1)
 	if source.err != nil {
@@ -91,12 +92,34 @@ const firstBuffer = 64 << 10
 // readAtMost reads r until it ends or limit bytes are there. size is the length
 // that was announced, -1 for none.
 func readAtMost(r io.Reader, size, limit int64) ([]byte, error) {
-	var buf bytes.Buffer
-	if size > 0 {
-		buf.Grow(int(min(size, limit, firstBuffer)) + bytes.MinRead)
+	if size >= 0 {
+		return readInto(make([]byte, 0, int(min(size, limit, firstBuffer))+bytes.MinRead), r, limit)
 	}
-	_, err := buf.ReadFrom(io.LimitReader(r, limit))
-	return buf.Bytes(), err
+	scratch := copyBuffers{}.Get()
+	defer copyBuffers{}.Put(scratch)
+	read, err := readInto(scratch[:0], r, min(limit, copyBufferSize))
+	if err != nil || int64(len(read)) < min(limit, copyBufferSize) {
+		return bytes.Clone(read), err
+	}
+	return readInto(append(make([]byte, 0, 2*len(read)), read...), r, limit)
+}
+
+// readInto appends to read what r has, until it ends or limit bytes are there.
+func readInto(read []byte, r io.Reader, limit int64) ([]byte, error) {
+	for int64(len(read)) < limit {
+		if len(read) == cap(read) {
+			read = slices.Grow(read, cap(read)) // twice as much: few copies of a large body
+		}
+		n, err := r.Read(read[len(read):min(int64(cap(read)), limit)])
+		read = read[:len(read)+n]
+		if errors.Is(err, io.EOF) {
+			return read, nil
+		}
+		if err != nil {
+			return read, err
+		}
+	}
+	return read, nil
 }
 
 // sourceReader remembers by which error its source ended, which a decompressor
@@ -129,6 +152,12 @@ func opaque(h http.Header) bool {
 	return encoding != "" && encoding != "identity" && !packed(h)
 }
 
+// heldBody is a body of bytes that are there already.
+type heldBody struct {
+	bytes.Reader
+	io.Closer
+}
+
 // replay gives r its body back, held bytes first. With a watch, the rest of a
 // plain body is read through it: where the watch fails, the cluster gets an
 // incomplete request, which it drops.
@@ -139,14 +168,15 @@ func (h held) replay(r *http.Request, watch *nameWatch) *http.Request {
 		watch.r = r.Body
 		rest = watch
 	}
-	var body io.Reader = bytes.NewReader(h.raw)
+	body := &heldBody{Closer: r.Body}
+	body.Reset(h.raw)
+	again.Body = body
 	if !h.whole {
-		body = io.MultiReader(body, rest)
+		again.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(body, rest), r.Body}
 	}
-	again.Body = struct {
-		io.Reader
-		io.Closer
-	}{body, r.Body}
 	if r.Header.Get("Expect") != "" {
 		// The body is on its way already: nobody is to wait for another 100.
 		again.Header = r.Header.Clone()

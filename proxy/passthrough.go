@@ -16,9 +16,8 @@ func (p *Proxy) newReverseProxy() *httputil.ReverseProxy {
 			asSent(pr)
 			p.dropOwnHeaders(pr.Out.Header)
 		},
-		Transport:     p.o.Upstream,
-		FlushInterval: -1, // a scroll or a slow search is seen as it comes
-		BufferPool:    copyBuffers{},
+		Transport:  p.o.Upstream,
+		BufferPool: copyBuffers{},
 		ModifyResponse: func(res *http.Response) error {
 			p.o.Observer.Upstream(res.StatusCode)
 			return fallback(res)
@@ -77,6 +76,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	of(w).streams = true
 	p.relay.ServeHTTP(w, r)
 }
 

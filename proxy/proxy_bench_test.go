@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -62,6 +63,43 @@ func BenchmarkPassThrough(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkRerank is the proxy's own share of a reranked search of a usual window,
+// in one phase: the client and the scorer are in memory, the node on a socket.
+func BenchmarkRerank(b *testing.B) {
+	answer := firstStageOf(30, 600)
+	node := cluster(b, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("X-Elastic-Product", "Elasticsearch")
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, answer)
+	})
+	p := start(b, []string{node.URL}, func(o *Options) { o.Logger = slog.New(slog.DiscardHandler) }).handler
+	body := strings.Replace(rerankBody, `"rank_window_size":4`, `"rank_window_size":30`, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/docs/_search", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		if p.ServeHTTP(w, r); w.Code != http.StatusOK || w.Header().Get(outcomeHeader) != "reranked" {
+			b.Fatal(w.Code, w.Header())
+		}
+	}
+}
+
+// firstStageOf is an answer of so many hits, each with a text of so many bytes.
+func firstStageOf(hits, size int) string {
+	var list strings.Builder
+	for i := range hits {
+		if i > 0 {
+			list.WriteByte(',')
+		}
+		text := strings.Repeat("words of a paragraph, ", size/22)[:size/22*22-i] // of different lengths
+		fmt.Fprintf(&list, `{"_index":"docs","_id":"%d","_score":%d.5,"_source":{"n":%d},"fields":{"t":[%q]}}`, i, hits-i, i, text)
+	}
+	return fmt.Sprintf(`{"took":7,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0},`+
+		`"hits":{"total":{"value":%d,"relation":"eq"},"max_score":%d.5,"hits":[%s]}}`, hits, hits, list.String())
 }
 
 func BenchmarkBareRoundTrip(b *testing.B) {

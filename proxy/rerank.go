@@ -112,11 +112,13 @@ func ranked(ranking rerank.Ranking, choice rerank.Choice) []retriever.Ranked {
 		return nil
 	}
 	list := make([]retriever.Ranked, len(ranking.Ranked))
+	passages := make([]retriever.Passage, len(ranking.Ranked))
 	for i, one := range ranking.Ranked {
 		list[i] = retriever.Ranked{Text: one.Index, Score: one.Score}
 		if scored := one.Score == rerank.Shown(one.Logit); scored && one.Passage < len(choice.Ranges) {
 			at := choice.Ranges[one.Passage]
-			list[i].Passage = &retriever.Passage{Start: at.Start, End: at.End, Logit: one.Logit}
+			passages[i] = retriever.Passage{Start: at.Start, End: at.End, Logit: one.Logit}
+			list[i].Passage = &passages[i]
 		}
 	}
 	return list

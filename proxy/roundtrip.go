@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
-
-	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 )
 
 // errCaller marks a failure to read the caller's own request body.
@@ -74,11 +73,10 @@ func (u *Upstream) send(in *http.Request) (*http.Response, error) {
 // into the URL and its own name into User-Agent, and an http.RoundTripper may
 // not change the request it is given.
 func outgoing(in *http.Request, body *guardedBody) *http.Request {
-	agent, has := in.Header["User-Agent"]
-	out := in.WithContext(context.WithValue(in.Context(), agentKey{}, callerAgent{agent, has}))
+	out := in.WithContext(context.WithValue(in.Context(), callerKey{}, in))
 	address := *in.URL
 	out.URL = &address
-	out.Header = in.Header.Clone()
+	out.Header = maps.Clone(in.Header) // whole values are replaced, and none is changed
 	if out.Header == nil {
 		out.Header = http.Header{}
 	}
@@ -99,24 +97,25 @@ func repeatable(r *http.Request, err error) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && (r.Body == nil || r.Body == http.NoBody)
 }
 
-type agentKey struct{}
+// callerKey is the context key of the request as the caller sent it.
+type callerKey struct{}
 
-// callerAgent is the caller's User-Agent, which may be missing.
-type callerAgent struct {
-	values []string
-	has    bool
-}
-
-// restoreUserAgent puts the caller's User-Agent back, which elastictransport
-// overwrites. Without one of the caller's the header stays empty, by which
+// asCaller is the transport under elastictransport, whose User-Agent it replaces
+// with the caller's. Without one of the caller's the header stays empty, by which
 // net/http sends none; so a caller's header without a value is lost, too.
-func restoreUserAgent(next elastictransport.RoundTripFunc) elastictransport.RoundTripFunc {
-	return func(r *http.Request) (*http.Response, error) {
-		if a, ok := r.Context().Value(agentKey{}).(callerAgent); ok && a.has {
-			r.Header["User-Agent"] = a.values
-		} else {
-			r.Header["User-Agent"] = []string{""}
+type asCaller struct{ base *http.Transport }
+
+// noAgent has net/http send no User-Agent. Nobody writes to it.
+var noAgent = []string{""}
+
+// RoundTrip implements [http.RoundTripper] for requests made by outgoing, which
+// may be changed.
+func (t asCaller) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header["User-Agent"] = noAgent
+	if in, ok := r.Context().Value(callerKey{}).(*http.Request); ok {
+		if agent, has := in.Header["User-Agent"]; has {
+			r.Header["User-Agent"] = agent
 		}
-		return next(r)
 	}
+	return t.base.RoundTrip(r)
 }

@@ -102,13 +102,12 @@ func NewUpstream(o UpstreamOptions) (*Upstream, error) {
 	}
 	client, err := elastictransport.NewClient(
 		elastictransport.WithURLs(urls...),
-		elastictransport.WithTransport(base),
+		elastictransport.WithTransport(asCaller{base}),
 		// Its retries repeat POST too, and buffer whole bodies for it.
 		elastictransport.WithDisableRetry(),
 		elastictransport.WithConnectionPoolFunc(func([]*elastictransport.Connection, elastictransport.Selector) elastictransport.ConnectionPool {
 			return pool
 		}),
-		elastictransport.WithInterceptors(restoreUserAgent),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("create upstream transport: %w", err)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -15,6 +16,8 @@ type recorder struct {
 	outcome string
 	err     error // why the outcome is what it is; nil for none
 	status  int   // 0 until the final header is written
+	streams bool  // what is written is seen at once, see Write
+	left    int64 // bytes of the body to come, by its Content-Length; -1 when that isn't known
 	gone    bool  // a write failed: nobody reads any more
 	broken  bool  // the answer ends in the middle
 	summary summary
@@ -40,6 +43,7 @@ func (w *recorder) WriteHeader(status int) {
 	}
 	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
 		w.status = status
+		w.left = announced(w.Header())
 		if _, has := w.Header()["Content-Type"]; !has {
 			w.Header()["Content-Type"] = nil
 		}
@@ -47,11 +51,29 @@ func (w *recorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// announced is the length of a body, -1 for one that isn't told.
+func announced(h http.Header) int64 {
+	length, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return length
+}
+
+// Write sends a part of the body. Of an answer that streams, a part is seen as it
+// comes, unless it is the last: that goes out when the handler ends, and so with
+// the header where there is no other. ReverseProxy sees to bodies whose length
+// isn't known.
 func (w *recorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 	n, err := w.ResponseWriter.Write(p)
+	if w.streams && w.left >= 0 {
+		if w.left -= int64(n); w.left > 0 && err == nil {
+			err = http.NewResponseController(w.ResponseWriter).Flush()
+		}
+	}
 	if err != nil {
 		w.gone = true
 	}

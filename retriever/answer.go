@@ -94,8 +94,11 @@ func (f *FirstStage) readHits(v span) error {
 	if err != nil {
 		return err
 	}
+	f.hits = slices.Grow(f.hits, len(items))
+	f.texts, f.scored = slices.Grow(f.texts, len(items)), slices.Grow(f.scored, len(items))
+	var lists hitLists
 	for i, item := range items {
-		h, value, err := f.readHit(item)
+		h, value, err := f.readHit(item, &lists)
 		if err != nil {
 			return err
 		}

@@ -2,20 +2,26 @@ package retriever
 
 import "slices"
 
+// hitLists is room for the members of one hit after the other.
+type hitLists struct{ keys, fields []member }
+
 // readHit locates the score of one hit, reads the text of the field, and notes
 // what has to go: the sort values of a sorted first stage, and the field where
 // only the reranker asked for it. value is nil when the document has none.
-func (f *FirstStage) readHit(v span) (h hit, value *string, err error) {
-	keys, err := members(f.doc, v)
+func (f *FirstStage) readHit(v span, lists *hitLists) (h hit, value *string, err error) {
+	keys, err := appendMembers(lists.keys[:0], f.doc, v)
 	if err != nil {
 		return hit{}, nil, err
 	}
+	lists.keys = keys
 	h.at = v
-	drop := make([]bool, len(keys))
+	var room [usualMembers]bool
+	drop := append(room[:0], make([]bool, len(keys))...)
 	for i, m := range keys {
 		switch m.name {
 		case "_score":
-			h.score = &m.value
+			score := m.value
+			h.score = &score
 		case "_index":
 			h.index = m.value
 		case "_id":
@@ -28,7 +34,7 @@ func (f *FirstStage) readHit(v span) (h hit, value *string, err error) {
 			drop[i] = !f.search.callerFields()
 		case "fields":
 			var inside []span
-			value, inside, err = f.readFields(m.value)
+			value, inside, err = f.readFields(m.value, lists)
 			if err != nil {
 				return hit{}, nil, err
 			}
@@ -36,37 +42,37 @@ func (f *FirstStage) readHit(v span) (h hit, value *string, err error) {
 				drop[i] = true
 				continue
 			}
-			h.edits = append(h.edits, deletions(inside, v.off)...)
+			for _, gone := range inside {
+				h.takeOut(gone)
+			}
 			h.fields = m.value.end - 1
 		}
 	}
 	if f.search.twoPhase && (!f.isString(h.index) || !f.isString(h.id)) {
 		return hit{}, nil, errSyntax // the second phase finds documents by these
 	}
-	h.edits = append(h.edits, deletions(without(keys, drop), v.off)...)
+	for gone := range without(keys, drop) {
+		h.takeOut(gone)
+	}
 	h.empty = !slices.Contains(drop, false)
 	return h, value, nil
 }
 
 func (f *FirstStage) isString(v span) bool { return v.end > 0 && kindOf(f.doc, v) == kindString }
 
-// deletions are the edits that take spans of the answer out of the hit at off.
-func deletions(spans []span, off int) []edit {
-	edits := make([]edit, len(spans))
-	for i, s := range spans {
-		edits[i].at = shift(s, off)
-	}
-	return edits
-}
+// takeOut has a span of the answer be missing from the hit.
+func (h *hit) takeOut(gone span) { h.edits = append(h.edits, edit{at: shift(gone, h.at.off)}) }
 
 // readFields reads the text out of "fields" and finds the spans in it that the
 // caller did not ask for; nil when nothing of it would be left.
-func (f *FirstStage) readFields(v span) (value *string, spans []span, err error) {
-	fields, err := members(f.doc, v)
+func (f *FirstStage) readFields(v span, lists *hitLists) (value *string, spans []span, err error) {
+	fields, err := appendMembers(lists.fields[:0], f.doc, v)
 	if err != nil {
 		return nil, nil, err
 	}
-	drop := make([]bool, len(fields))
+	lists.fields = fields
+	var room [usualMembers]bool
+	drop := append(room[:0], make([]bool, len(fields))...)
 	left := len(fields)
 	for i, m := range fields {
 		if drop[i] = f.search.fetchedOnly(m.name); drop[i] {
@@ -83,7 +89,7 @@ func (f *FirstStage) readFields(v span) (value *string, spans []span, err error)
 	if left == 0 {
 		return value, nil, nil
 	}
-	return value, append([]span{}, without(fields, drop)...), nil
+	return value, slices.AppendSeq([]span{}, without(fields, drop)), nil
 }
 
 // fetchedOnly reports a field of an answer that is there for the text to score
@@ -113,16 +119,22 @@ func (s *Search) callerFields() bool {
 // firstText is the first value of a field as text: strings as they are, numbers
 // and booleans as they are printed. Objects and nulls are no text.
 func firstText(doc []byte, v span) *string {
-	items, err := elements(doc, v)
-	if err != nil || len(items) == 0 {
+	var first span
+	some := false
+	err := eachElement(doc, v, func(item span) {
+		if !some {
+			first, some = item, true
+		}
+	})
+	if err != nil || !some {
 		return nil
 	}
 	var value string
-	switch kindOf(doc, items[0]) {
+	switch kindOf(doc, first) {
 	case kindString:
-		value = text(doc, items[0])
+		value = text(doc, first)
 	case kindNumber, kindBoolean:
-		value = string(items[0].of(doc))
+		value = string(first.of(doc))
 	default:
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"iter"
 	"slices"
 	"unicode/utf8"
 )
@@ -27,6 +28,10 @@ const (
 type span struct{ off, end int }
 
 func (s span) of(doc []byte) []byte { return doc[s.off:s.end] }
+
+// usualMembers is room for those of most objects, so that a list of them takes its
+// memory once.
+const usualMembers = 8
 
 // member is one name and value of an object, located in its document.
 type member struct {
@@ -64,14 +69,19 @@ func root(doc []byte) (span, error) {
 
 // members lists the members of the object at v in the order they stand.
 func members(doc []byte, v span) ([]member, error) {
+	return appendMembers(nil, doc, v)
+}
+
+// appendMembers is members in the room that list has.
+func appendMembers(list []member, doc []byte, v span) ([]member, error) {
 	if v.end-v.off < 2 || doc[v.off] != '{' {
 		return nil, errSyntax
 	}
-	var list []member
 	i := skipSpace(doc, v.off+1)
 	if i < v.end && doc[i] == '}' {
-		return nil, nil
+		return list, nil
 	}
+	list = slices.Grow(list, usualMembers)
 	for {
 		keyEnd, err := skipString(doc, i)
 		if err != nil {
@@ -86,7 +96,7 @@ func members(doc []byte, v span) ([]member, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, member{name: text(doc, key), key: key, value: span{i, end}})
+		list = append(list, member{name: name(doc, key), key: key, value: span{i, end}})
 		i = skipSpace(doc, end)
 		switch {
 		case i >= v.end:
@@ -102,28 +112,37 @@ func members(doc []byte, v span) ([]member, error) {
 
 // elements lists the values of the array at v in the order they stand.
 func elements(doc []byte, v span) ([]span, error) {
-	if v.end-v.off < 2 || doc[v.off] != '[' {
-		return nil, errSyntax
-	}
 	var list []span
+	if err := eachElement(doc, v, func(item span) { list = append(list, item) }); err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// eachElement calls do for the values of the array at v in the order they stand,
+// as far as it is well-formed.
+func eachElement(doc []byte, v span, do func(span)) error {
+	if v.end-v.off < 2 || doc[v.off] != '[' {
+		return errSyntax
+	}
 	i := skipSpace(doc, v.off+1)
 	if i < v.end && doc[i] == ']' {
-		return nil, nil
+		return nil
 	}
 	for {
 		end, err := skipValue(doc, i)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		list = append(list, span{i, end})
+		do(span{i, end})
 		i = skipSpace(doc, end)
 		switch {
 		case i >= v.end:
-			return nil, errSyntax
+			return errSyntax
 		case doc[i] == ']':
-			return list, nil
+			return nil
 		case doc[i] != ',':
-			return nil, errSyntax
+			return errSyntax
 		}
 		i = skipSpace(doc, i+1)
 	}
@@ -142,22 +161,43 @@ func find(list []member, name string) (member, bool) {
 
 // without finds what to take out of an object so that the marked members and
 // one comma each are gone and the rest stays well-formed. The spans don't overlap.
-func without(list []member, drop []bool) []span {
-	var spans []span
-	kept := false
-	for i, m := range list {
-		switch {
-		case !drop[i]:
-			kept = true
-		case kept:
-			spans = append(spans, span{list[i-1].value.end, m.value.end})
-		case i+1 < len(list):
-			spans = append(spans, span{m.key.off, list[i+1].key.off})
-		default:
-			spans = append(spans, span{m.key.off, m.value.end})
+func without(list []member, drop []bool) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		kept := false
+		for i, m := range list {
+			gone := span{m.key.off, m.value.end}
+			switch {
+			case !drop[i]:
+				kept = true
+				continue
+			case kept:
+				gone.off = list[i-1].value.end
+			case i+1 < len(list):
+				gone.end = list[i+1].key.off
+			}
+			if !yield(gone) {
+				return
+			}
 		}
 	}
-	return spans
+}
+
+// wellKnown are names that stand in every hit, or in most.
+var wellKnown = func() map[string]string {
+	names := map[string]string{}
+	for _, n := range []string{"_index", "_id", "_score", "_source", "fields", "sort", "highlight", "_ignored"} {
+		names[n] = n
+	}
+	return names
+}()
+
+// name decodes the name of a member as text does, without memory of its own for a
+// well-known one.
+func name(doc []byte, s span) string {
+	if known, ok := wellKnown[string(doc[s.off+1:s.end-1])]; ok {
+		return known
+	}
+	return text(doc, s)
 }
 
 // text decodes the JSON string at s. Bytes that are not UTF-8 become U+FFFD.
@@ -185,12 +225,18 @@ func skipString(doc []byte, i int) (int, error) {
 	if i >= len(doc) || doc[i] != '"' {
 		return 0, errSyntax
 	}
-	for i++; i < len(doc); i++ {
-		switch doc[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1, nil
+	for i++; i < len(doc); {
+		quote := bytes.IndexByte(doc[i:], '"')
+		if quote < 0 {
+			break
+		}
+		quote += i
+		for i <= quote { // a backslash takes the byte behind it, which may be the quote
+			escape := bytes.IndexByte(doc[i:quote], '\\')
+			if escape < 0 {
+				return quote + 1, nil
+			}
+			i += escape + 2
 		}
 	}
 	return 0, errSyntax

@@ -45,7 +45,7 @@ func ForOpenSearch(body []byte) ([]byte, error) {
 			}
 		}
 	}
-	for _, gone := range without(keys, drop) {
+	for gone := range without(keys, drop) {
 		edits = append(edits, edit{at: gone})
 	}
 	return apply(body, edits), nil

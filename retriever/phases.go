@@ -52,7 +52,7 @@ func (s *Search) FirstPhase(pit string) (url.Values, []byte) {
 		drop[i] = m.name != "retriever"
 	}
 	edits := s.editTree()
-	for _, gone := range without(s.top, drop) {
+	for gone := range without(s.top, drop) {
 		edits = append(edits, edit{gone, blank(doc, gone)})
 	}
 	added := fmt.Appendf(nil, `,"pit":%s,"size":%d,"_source":false,"track_total_hits":false`, s.pointInTime(pit), s.Window)
@@ -120,7 +120,7 @@ func (s *Search) finalSearch(r ranking) (url.Values, []byte) {
 		drop[i] = slices.Contains(rewritten, m.name)
 	}
 	var edits []edit
-	for _, gone := range without(s.top, drop) {
+	for gone := range without(s.top, drop) {
 		edits = append(edits, edit{at: gone})
 	}
 	size := min(s.Size, max(0, len(r.docs)-s.From))
@@ -271,7 +271,7 @@ func (s *Search) finish(answer []byte, took time.Duration, n notes) ([]byte, err
 			edits = append(edits, noted...)
 		}
 	}
-	for _, gone := range without(keys, drop) {
+	for gone := range without(keys, drop) {
 		edits = append(edits, edit{at: gone})
 	}
 	return formatted(apply(answer, edits), s.request.Query, s.paths), nil

@@ -127,7 +127,7 @@ func (p *Plain) Upstream() (url.Values, []byte) {
 		}
 	}
 	var edits []edit
-	for _, gone := range without(s.top, drop) {
+	for gone := range without(s.top, drop) {
 		edits = append(edits, edit{at: gone})
 	}
 	added := append([]byte(`"size":`), strconv.Itoa(max(s.Window, s.From+s.Size))...)

@@ -30,7 +30,7 @@ func Rendered(answer, request []byte) ([]byte, error) {
 		drop[i] = slices.Contains(switches, m.name)
 	}
 	var edits []edit
-	for _, gone := range without(keys, drop) {
+	for gone := range without(keys, drop) {
 		edits = append(edits, edit{at: gone})
 	}
 	added := `"` + strings.Join(switches, `":true,"`) + `":true`

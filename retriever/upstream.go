@@ -121,7 +121,7 @@ func (s *Search) editTop() []edit {
 		}
 	}
 	var edits []edit
-	for _, gone := range without(s.top, drop) {
+	for gone := range without(s.top, drop) {
 		edits = append(edits, edit{gone, blank(doc, gone)})
 	}
 	added := append([]byte(`,"size":`), strconv.Itoa(s.Window)...)

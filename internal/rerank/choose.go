@@ -3,6 +3,7 @@ package rerank
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rerankd/rerankd/chunking"
@@ -63,16 +64,19 @@ var errTooMany = fmt.Errorf("more than [%d] passages: ask for fewer of each docu
 // passage. Of a text beyond [chunking.MaxText] bytes only so many are looked at.
 // An error is a *ChoiceError, or that of a context that ended.
 func Choose(ctx context.Context, texts []string, by Chooser) (Choice, error) {
+	if by == nil {
+		if err := ctx.Err(); err != nil {
+			return Choice{}, fmt.Errorf("choose passages: %w", err)
+		}
+		return whole(texts), nil
+	}
 	var c Choice
 	for i, text := range texts {
-		list := []chunking.Range{{Start: 0, End: len(text)}}
-		if by != nil {
-			var err error
-			if list, err = by(chunking.Head(text)); err != nil {
-				return Choice{}, fmt.Errorf("choose passages of text %d: %w", i, &ChoiceError{err})
-			}
+		list, err := by(chunking.Head(text))
+		if err != nil {
+			return Choice{}, fmt.Errorf("choose passages of text %d: %w", i, &ChoiceError{err})
 		}
-		if by != nil && len(c.Passages)+len(list) > MaxPassages {
+		if len(c.Passages)+len(list) > MaxPassages {
 			return Choice{}, fmt.Errorf("choose passages of text %d: %w", i, &ChoiceError{errTooMany})
 		}
 		if err := ctx.Err(); err != nil {
@@ -83,4 +87,13 @@ func Choose(ctx context.Context, texts []string, by Chooser) (Choice, error) {
 		}
 	}
 	return c, nil
+}
+
+// whole has every text as its one passage.
+func whole(texts []string) Choice {
+	c := Choice{Passages: slices.Clone(texts), Of: make([]int, len(texts)), Ranges: make([]chunking.Range, len(texts))}
+	for i, text := range texts {
+		c.Of[i], c.Ranges[i] = i, chunking.Range{Start: 0, End: len(text)}
+	}
+	return c
 }
