@@ -135,6 +135,17 @@ func TestHostileBodiesAreRefused(t *testing.T) {
 	}
 }
 
+// A list a thousand deep has lines a thousand wide.
+func TestYAMLThatWouldBeFarLargerThanItsJSONIsNotWritten(t *testing.T) {
+	for depth, written := range map[int]bool{10: true, 900: false} {
+		in := strings.Repeat("[", depth) + strings.Repeat("1,", 50_000) + "1" + strings.Repeat("]", depth)
+		out, err := xcontent.FromJSON(xcontent.YAML, []byte(in))
+		if written != (err == nil) || !written && !errors.Is(err, xcontent.ErrSyntax) {
+			t.Errorf("%d deep: %d bytes became %d, %v", depth, len(in), len(out), err)
+		}
+	}
+}
+
 func deepYAML(n int) string {
 	var b strings.Builder
 	for i := range n {

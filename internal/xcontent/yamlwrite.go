@@ -13,15 +13,23 @@ import (
 // string is a YAML text in double quotes, and a JSON number a YAML number, so
 // both keep their spelling.
 func jsonToYAML(body []byte) ([]byte, error) {
-	w := yamlWriter{out: []byte("---\n")}
+	w := yamlWriter{out: []byte("---\n"), most: yamlGrowth*len(body) + yamlRoom}
 	if err := walk(body, &w); err != nil {
 		return nil, err
 	}
 	return append(w.out, '\n'), nil
 }
 
+// The bounds of what is written for each byte of JSON, and beyond that: each value
+// of a deep list has a line as wide as it is deep.
+const (
+	yamlGrowth = 8
+	yamlRoom   = 1 << 20
+)
+
 type yamlWriter struct {
 	out    []byte
+	most   int // bytes of out
 	blocks []block
 }
 
@@ -44,15 +52,21 @@ func (w *yamlWriter) line() {
 }
 
 // item begins a value of an array.
-func (w *yamlWriter) item() {
+func (w *yamlWriter) item() error {
+	if len(w.out) > w.most {
+		return fmt.Errorf("%w: more than %d bytes of YAML", ErrSyntax, w.most)
+	}
 	if len(w.blocks) > 0 && !w.blocks[len(w.blocks)-1].object {
 		w.line()
 		w.out = append(w.out, "- "...)
 	}
+	return nil
 }
 
 func (w *yamlWriter) open(object, empty bool) error {
-	w.item()
+	if err := w.item(); err != nil {
+		return err
+	}
 	b := block{object: object, inline: true}
 	if n := len(w.blocks); n > 0 {
 		above := w.blocks[n-1]
@@ -97,7 +111,9 @@ func (w *yamlWriter) name(text string) error {
 }
 
 func (w *yamlWriter) scalar(value any) error {
-	w.item()
+	if err := w.item(); err != nil {
+		return err
+	}
 	switch v := value.(type) {
 	case string:
 		quoted, err := yamlText(v)
