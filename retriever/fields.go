@@ -31,7 +31,9 @@ func (s *Search) checkFields() (conflict bool, err error) {
 				if !plain || m.name == "docvalue_fields" {
 					conflict = true
 				}
-				s.wanted = append(s.wanted, field)
+				if !s.wants(field) {
+					s.wanted = append(s.wanted, field)
+				}
 			}
 		}
 	}
