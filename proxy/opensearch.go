@@ -151,9 +151,16 @@ func reshaped(res *http.Response, reshape func([]byte) ([]byte, error)) error {
 	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Encoding") != "" || res.ContentLength > maxPointInTime {
 		return nil
 	}
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxPointInTime))
+	answer, err := readAtMost(res.Body, res.ContentLength, maxPointInTime+1)
 	if err != nil {
 		return fmt.Errorf("%w: read answer: %w", errUnreachable, err)
+	}
+	if len(answer) > maxPointInTime {
+		res.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(answer), res.Body), res.Body}
+		return nil
 	}
 	if err := res.Body.Close(); err != nil {
 		return fmt.Errorf("close answer: %w", err)

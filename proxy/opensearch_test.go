@@ -188,3 +188,17 @@ func TestTheClusterIsAskedOnceWhatItIs(t *testing.T) {
 		})
 	}
 }
+
+// An answer that doesn't say how long it is may be longer than what is looked into.
+func TestAnAnswerTooLongToBeReshapedIsLeftWhole(t *testing.T) {
+	for _, more := range []int{0, 1, 100} {
+		want := strings.Repeat("x", maxPointInTime+more)
+		res := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(strings.NewReader(want))}
+		if err := reshaped(res, openedByOpenSearch); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(res.Body); err != nil || string(got) != want {
+			t.Errorf("%d bytes became %d, %v", len(want), len(got), err)
+		}
+	}
+}
