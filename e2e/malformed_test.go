@@ -137,7 +137,7 @@ func TestWhatIsNotDoneYetIsRefusedByName(t *testing.T) {
 	retriever := `"retriever":` + reranker(mock, "q", "score", all, "")
 	for _, tc := range []struct{ path, body, names string }{
 		{"/e2e-items/_search", `{` + retriever + `,"slice":{"id":0,"max":2}}`, "[slice]"},
-		{"/e2e-items/_search?format=yaml", `{` + retriever + `}`, "[format]"},
+		{"/e2e-items/_search?format=smile", `{` + retriever + `}`, "SMILE"},
 		{"/e2e-items/_search", `{"retriever":` + reranker(mock, "q", "score", `{"rrf":{"retrievers":[`+all+`]}}`, "") + `,"slice":{"id":0,"max":2}}`, "[slice]"},
 		{"/e2e-items/_search", `{"retriever":{"rrf":{"retrievers":[` + reranker(mock, "q", "score", all, "") + `,{"rule":{}}]}}}`, "a [rule] in one tree"},
 		{"/e2e-items/_msearch/template", "{}\n{\"source\":{" + retriever + "}}\n", "[_msearch/template]"},
