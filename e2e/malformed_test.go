@@ -129,7 +129,7 @@ func TestABodyBeyondTheLimitIsTooLargeIfItHoldsAReranker(t *testing.T) {
 
 // What the program can't answer as the original would is refused by name, never
 // answered in another way.
-func TestWhatIsNotDoneYetIsRefusedByName(t *testing.T) {
+func TestWhatCannotBeAnsweredIsRefusedByName(t *testing.T) {
 	itemIndex(t)
 	r := startRelay(t, cluster(t).URL)
 	p := startProxyAt(t, r.url(), nil)
@@ -137,12 +137,10 @@ func TestWhatIsNotDoneYetIsRefusedByName(t *testing.T) {
 	retriever := `"retriever":` + reranker(mock, "q", "score", all, "")
 	for _, tc := range []struct{ path, body, names string }{
 		{"/e2e-items/_search", `{` + retriever + `,"slice":{"id":0,"max":2}}`, "[slice]"},
-		{"/e2e-items/_search?format=smile", `{` + retriever + `}`, "SMILE"},
+		{"/e2e-items/_search?format=smile", `{` + retriever + `}`, "[smile]"},
 		{"/e2e-items/_search", `{"retriever":` + reranker(mock, "q", "score", `{"rrf":{"retrievers":[`+all+`]}}`, "") + `,"slice":{"id":0,"max":2}}`, "[slice]"},
 		{"/e2e-items/_search", `{"retriever":{"rrf":{"retrievers":[` + reranker(mock, "q", "score", all, "") + `,{"rule":{}}]}}}`, "a [rule] in one tree"},
-		{"/e2e-items/_msearch/template", "{}\n{\"source\":{" + retriever + "}}\n", "[_msearch/template]"},
-		{"/e2e-items/_async_search", `{` + retriever + `}`, "[_async_search]"},
-		{"/e2e-items/_search/template", `{"source":{` + retriever + `}}`, "[_search/template]"},
+		{"/e2e-items/_async_search?keep_on_completion=true", `{` + retriever + `}`, "keep_on_completion"},
 	} {
 		a := send(t, http.MethodPost, p.url+tc.path, tc.body)
 		e := wantError(t, a, http.StatusBadRequest, tc.names)
