@@ -165,7 +165,7 @@ func fields(message []byte, f func(number protowire.Number, data []byte, value u
 			data, n = protowire.ConsumeBytes(message)
 		case protowire.VarintType:
 			value, n = protowire.ConsumeVarint(message)
-		case protowire.Fixed32Type, protowire.Fixed64Type, protowire.StartGroupType, protowire.EndGroupType:
+		default: // also wire types 6 and 7, which are none: an error
 			n = protowire.ConsumeFieldValue(number, kind, message)
 		}
 		if n < 0 {
