@@ -39,6 +39,7 @@ stage_of() { (cd "$HERE" && PYTHONUNBUFFERED=1 "$VENV/bin/python" -m distill "$@
 if [[ $STAGES == *" ${1:-none} "* ]]; then
 	environment
 	[[ " $* " == *" --work "* ]] || set -- "$@" --work "$WORK/full"
+	[[ " $* " == *" --help "* || $1 == teachers ]] || stage_of teachers --work "$(sed -E 's/.* --work ([^ ]+).*/\1/' <<<" $*")"
 	stage_of "$@"
 	exit
 fi
