@@ -3,7 +3,6 @@ package proxy
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 
@@ -52,10 +51,7 @@ func unlicensed(res *http.Response) bool {
 func peek(res *http.Response) ([]byte, bool) {
 	body := res.Body
 	raw, err := readAtMost(body, res.ContentLength, absentLimit)
-	res.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(raw), body), body}
+	res.Body = rejoined(bytes.NewReader(raw), body, body)
 	if err != nil || len(raw) == absentLimit {
 		return nil, false
 	}

@@ -172,10 +172,7 @@ func (h held) replay(r *http.Request, watch *nameWatch) *http.Request {
 	body.Reset(h.raw)
 	again.Body = body
 	if !h.whole {
-		again.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.MultiReader(body, rest), r.Body}
+		again.Body = rejoined(body, rest, r.Body)
 	}
 	if r.Header.Get("Expect") != "" {
 		// The body is on its way already: nobody is to wait for another 100.
@@ -183,4 +180,12 @@ func (h held) replay(r *http.Request, watch *nameWatch) *http.Request {
 		again.Header.Del("Expect")
 	}
 	return again
+}
+
+// rejoined is a body of which a part has been read: that part, then the rest.
+func rejoined(read, rest io.Reader, body io.Closer) io.ReadCloser {
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(read, rest), body}
 }

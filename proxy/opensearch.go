@@ -156,10 +156,7 @@ func reshaped(res *http.Response, reshape func([]byte) ([]byte, error)) error {
 		return fmt.Errorf("%w: read answer: %w", errUnreachable, err)
 	}
 	if len(answer) > maxPointInTime {
-		res.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.MultiReader(bytes.NewReader(answer), res.Body), res.Body}
+		res.Body = rejoined(bytes.NewReader(answer), res.Body, res.Body)
 		return nil
 	}
 	if err := res.Body.Close(); err != nil {

@@ -255,17 +255,7 @@ func roomFor(blanks []byte, from, length int) int {
 // body, as Elasticsearch words one of its standard retriever's query: inside an
 // error about that member. Any other answer comes back as it is.
 func FromOpenSearch(body, answer []byte) []byte {
-	var form struct {
-		Error struct {
-			RootCause json.RawMessage `json:"root_cause"`
-			fault
-		} `json:"error"`
-		Status int `json:"status"`
-	}
-	if json.Unmarshal(answer, &form) != nil {
-		return answer
-	}
-	line, col, ok := form.Error.position()
+	form, line, col, ok := readRefusal(answer)
 	if !ok {
 		return answer
 	}

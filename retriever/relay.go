@@ -14,17 +14,7 @@ import (
 // right already. Any other error comes back as it is, and so do bytes that are no
 // error of Elasticsearch.
 func (s *Search) Refusal(body []byte) []byte {
-	var form struct {
-		Error struct {
-			RootCause json.RawMessage `json:"root_cause"`
-			fault
-		} `json:"error"`
-		Status int `json:"status"`
-	}
-	if json.Unmarshal(body, &form) != nil {
-		return body
-	}
-	line, col, ok := form.Error.position()
+	form, line, col, ok := readRefusal(body)
 	if !ok {
 		return body
 	}
@@ -58,6 +48,25 @@ func (s *Search) Refusal(body []byte) []byte {
 		return body
 	}
 	return marshal(form)
+}
+
+// refusal is an error of the cluster as it answers it.
+type refusal struct {
+	Error struct {
+		RootCause json.RawMessage `json:"root_cause"`
+		fault
+	} `json:"error"`
+	Status int `json:"status"`
+}
+
+// readRefusal reads an error that names a place in the request, and the place. It
+// reports false for one that names none, and for bytes that are no error.
+func readRefusal(answer []byte) (r refusal, line, col int, ok bool) {
+	if json.Unmarshal(answer, &r) != nil {
+		return r, 0, 0, false
+	}
+	line, col, ok = r.Error.position()
+	return r, line, col, ok
 }
 
 // fault is an exception in an error of the cluster, its cause left as it is.

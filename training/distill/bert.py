@@ -4,7 +4,6 @@ One implementation for both, so that a student starts from a teacher's own layer
 and in half precision on a GPU. Parameters are kept in float32; the forward pass runs in the type it is told.
 """
 
-import math
 import re
 
 import torch
@@ -121,17 +120,9 @@ def keep_layers(state, kept):
     return out
 
 
-def flops_a_token(layers, length, width=WIDTH):
-    """Floating-point operations of a forward pass for each token."""
-    return layers * (24 * width * width + 4 * width * length)
-
-
 def z(scores, valid):
     """Scores of each row with mean 0 and deviation 1 over its valid places."""
     n = valid.sum(1, keepdim=True).clamp(min=1)
     mean = (scores * valid).sum(1, keepdim=True) / n
     var = ((scores - mean) ** 2 * valid).sum(1, keepdim=True) / n
     return (scores - mean) / (var.sqrt() + 1e-4) * valid
-
-
-assert WIDTH % HEADS == 0 and math.isclose(HEADS * 32, WIDTH)
