@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -112,6 +113,11 @@ func (j *job) pressed(now time.Time, perToken time.Duration) bool {
 	return !j.deadline.IsZero() && j.deadline.Sub(now) < 2*time.Duration(j.left())*perToken
 }
 
+// late reports whether the deadline has passed.
+func (j *job) late(now time.Time) bool {
+	return !j.deadline.IsZero() && !now.Before(j.deadline)
+}
+
 // settle ends the job when nothing is left of it.
 func (j *job) settle(now time.Time) {
 	if j.running == 0 && len(j.buckets) == 0 && len(j.pairs) == j.total {
@@ -142,7 +148,8 @@ func (j *job) finish(now time.Time) {
 func (j *job) outcome(ctx context.Context) ([]float32, error) {
 	err := j.err
 	if err == nil && slices.Contains(j.scored, false) {
-		err = scorer.Partial(j.scores, j.scored, ctx.Err())
+		// Without an error yet the queue has seen the deadline before the context.
+		err = scorer.Partial(j.scores, j.scored, cmp.Or(ctx.Err(), context.DeadlineExceeded))
 	}
 	if err != nil {
 		return nil, err

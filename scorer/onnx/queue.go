@@ -94,6 +94,7 @@ func (q *queue) take() (*batch, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for {
+		q.expire(time.Now())
 		switch {
 		case q.workers > q.wanted, len(q.jobs) == 0 && q.closed:
 			q.workers--
@@ -102,6 +103,17 @@ func (q *queue) take() (*batch, bool) {
 			return q.form(time.Now()), true
 		}
 		q.more.Wait()
+	}
+}
+
+// expire gives up the jobs whose deadline has passed. Their contexts tell them,
+// too, but by a timer, which comes late where all cores are busy: no batch is begun
+// meanwhile for a caller that is told it is too late.
+func (q *queue) expire(now time.Time) {
+	for _, j := range slices.Clone(q.jobs) {
+		if j.late(now) {
+			q.giveUp(j, now)
+		}
 	}
 }
 
@@ -242,11 +254,14 @@ func (q *queue) bring(p part, r result, now time.Time) {
 func (q *queue) drop(j *job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if j.finished {
-		return
+	if !j.finished {
+		q.giveUp(j, time.Now())
 	}
+}
+
+func (q *queue) giveUp(j *job, now time.Time) {
 	q.forget(j)
-	j.finish(time.Now())
+	j.finish(now)
 	q.abandon(j)
 }
 

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -251,6 +252,46 @@ func TestADeadlineThatCannotBeMetDoesNotStarveOthers(t *testing.T) {
 		synctest.Wait()
 		l.close()
 	})
+}
+
+// The timers of contexts are late on a busy machine: the queue goes by the clock.
+func TestNoBatchIsBegunForACallWhoseDeadlineHasPassed(t *testing.T) {
+	pairs := pairsOf(t, repeat(100, 10)...)
+	for _, tc := range []struct {
+		name            string
+		wait            time.Duration // for a worker
+		batches, scored int
+	}{
+		{"while it waited for a worker", 80 * perToken, 0, 0},
+		{"while its first batch ran", 0, 1, 4},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLine(t, 500)
+				c := l.call(pairs, 70*perToken)
+				time.Sleep(tc.wait)
+				l.start(1)
+				<-c.done
+				l.close()
+				synctest.Wait()
+				if scored := trueIn(c.scored); len(l.seen) != tc.batches || scored != tc.scored {
+					t.Errorf("%d batches and %d scores, want %d and %d", len(l.seen), scored, tc.batches, tc.scored)
+				}
+				if _, err := c.outcome(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("error %v, want DeadlineExceeded", err)
+				}
+			})
+		})
+	}
+}
+
+func trueIn(list []bool) (n int) {
+	for _, b := range list {
+		if b {
+			n++
+		}
+	}
+	return n
 }
 
 func TestPassagesAreTakenLongestFirstAndInFirstStageOrderWhenTimeIsShort(t *testing.T) {
