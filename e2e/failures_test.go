@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -54,7 +53,7 @@ func troubles(t *testing.T) []trouble {
 	broken := breakingModel(t)
 	return []trouble{
 		{"a deadline of 1 ms", func(c *configs.Config) {
-			slowModel(c)
+			endlessModel(t, c)
 			c.Rerank.Timeout = time.Millisecond
 		}, http.StatusRequestTimeout, "deadline", "timeout"},
 		{"a model whose run fails", func(c *configs.Config) {
@@ -141,60 +140,29 @@ func TestMoreRequestsThanTheModelTakesAreRefusedAtOnce(t *testing.T) {
 	longIndex(t)
 	for _, policy := range []string{configs.OnFailureDegrade, configs.OnFailureFail} {
 		t.Run(policy, func(t *testing.T) {
+			var model string
 			p := startProxy(t, func(c *configs.Config) {
-				slowModel(c)
+				model = endlessModel(t, c)
 				c.Engine.Running, c.Engine.Waiting = 1, 0
 				c.Rerank.OnFailure = policy
 			})
-			// Requests must meet in the model: bursts are sent until two have.
-			seen := map[string]int{}
-			for burst := 0; seen["overloaded"] == 0 || seen["reranked"] == 0; burst++ {
-				if burst == 20 {
-					t.Fatalf("no overload in %d bursts: %v", burst, seen)
+			leave(t, p, "e2e-long", longSearch("q", ""), func() {
+				p.awaitRunning(t, model, 1) // the only place is taken, until its caller hangs up
+				a := send(t, http.MethodPost, p.url+"/e2e-long/_search", longSearch("another question", ""))
+				if policy == configs.OnFailureFail {
+					checkFailed(t, a, trouble{status: http.StatusTooManyRequests, reason: "overloaded", text: "overloaded"})
+				} else {
+					checkDegraded(t, a, "overloaded")
 				}
-				for _, a := range storm(t, p, burst) {
-					switch {
-					case a.Status == http.StatusOK && a.Header.Get("X-Rerankd-Outcome") == "reranked":
-						seen["reranked"]++
-					case policy == configs.OnFailureFail:
-						checkFailed(t, a, trouble{status: http.StatusTooManyRequests, reason: "overloaded", text: "overloaded"})
-						seen["overloaded"]++
-					default:
-						checkDegraded(t, a, "overloaded")
-						seen["overloaded"]++
-					}
-				}
-			}
-			t.Logf("outcomes: %v", seen)
+			})
 			// What was refused has left no trace: the next one is reranked.
+			p.awaitRunning(t, model, 0)
 			a := send(t, http.MethodPost, p.url+"/e2e-long/_search", longSearch("afterwards", ""))
 			if a.Header.Get("X-Rerankd-Outcome") != "reranked" {
-				t.Errorf("after the storm: %s, %q", a, a.Header.Get("X-Rerankd-Outcome"))
+				t.Errorf("after the refusal: %s, %q", a, a.Header.Get("X-Rerankd-Outcome"))
 			}
 		})
 	}
-}
-
-// storm sends several searches at the same time, each with its own question.
-func storm(t *testing.T, p *program, burst int) []answer {
-	t.Helper()
-	const size = 8
-	answers := make([]answer, size)
-	var clients sync.WaitGroup
-	for i := range size {
-		clients.Go(func() {
-			a, err := try(t, http.MethodPost, p.url+"/e2e-long/_search", longSearch(fmt.Sprintf("burst %d client %d", burst, i), ""))
-			if err != nil {
-				t.Errorf("client %d: %v", i, err)
-			}
-			answers[i] = a
-		})
-	}
-	clients.Wait()
-	if t.Failed() {
-		t.FailNow()
-	}
-	return answers
 }
 
 func TestAClusterKilledInTheMiddleIsABadGatewayUntilItIsBack(t *testing.T) {

@@ -22,7 +22,7 @@ const (
 
 	// patience is how long a test waits for what must happen. A test that passes
 	// never waits it out.
-	patience = 30 * time.Second
+	patience = time.Minute
 )
 
 // startCluster starts the one cluster of this package, on the first use of it:

@@ -68,6 +68,7 @@ func TestMetricsCountWhatRequestsDid(t *testing.T) {
 	body := `{"retriever":` + reranker("m", "how are pies made", "title", all, "") + `}`
 	_, first := search(t, p.url+"/e2e-items/_search", body)
 	ran := count("rerankd_batch_pairs_count")
+	p.awaitCached(t, 5)
 	_, second := search(t, p.url+"/e2e-items/_search", body)
 	send(t, http.MethodGet, p.url+"/e2e-items/_count", "")
 	send(t, http.MethodPost, p.url+"/e2e-items/_search", `{"retriever":{"text_similarity_reranker":{}}}`)

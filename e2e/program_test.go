@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -91,6 +93,29 @@ func (p *program) awaitReady(tb testing.TB) {
 	eventually(tb, "the program is ready", func() (bool, string) {
 		a := send(tb, http.MethodGet, p.admin+"/-/ready", "")
 		return a.Status == http.StatusOK, a.String()
+	})
+}
+
+// awaitRunning waits until so many calls are inside of a model.
+func (p *program) awaitRunning(tb testing.TB, model string, calls int) {
+	tb.Helper()
+	p.await(tb, fmt.Sprintf("rerankd_queue_running{model=%q}", model), func(n int) bool { return n == calls })
+}
+
+// awaitCached waits until the cache has so many scores at least: it takes them in
+// some time after the answer.
+func (p *program) awaitCached(tb testing.TB, scores int) {
+	tb.Helper()
+	p.await(tb, "rerankd_cache_entries", func(n int) bool { return n >= scores })
+}
+
+// await polls a metric of whole numbers.
+func (p *program) await(tb testing.TB, series string, holds func(int) bool) {
+	tb.Helper()
+	eventually(tb, series+" has its value", func() (bool, string) {
+		text := p.metric(tb, series)
+		n, err := strconv.Atoi(text)
+		return err == nil && holds(n), text
 	})
 }
 

@@ -23,7 +23,7 @@ import (
 
 // patience is how long a test waits for what must happen; it is never waited out
 // by a test that passes.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // scoreFunc is a scorer that injects faults or fixed scores.
 type scoreFunc func(ctx context.Context, query string, passages []string) ([]float32, error)
@@ -162,7 +162,7 @@ func start(tb testing.TB, nodes []string, change func(*Options), tune ...func(*U
 	tb.Helper()
 	logged, logger := newLogs()
 	uo := UpstreamOptions{
-		URLs: nodes, DialTimeout: 2 * time.Second, MaxIdleConnsPerHost: 16,
+		URLs: nodes, DialTimeout: patience, MaxIdleConnsPerHost: 16,
 		HealthInterval: time.Hour, Logger: logger,
 	}
 	for _, f := range tune {
@@ -178,7 +178,7 @@ func start(tb testing.TB, nodes []string, change func(*Options), tune ...func(*U
 		Endpoint: func(id string) (scorer.Scorer, bool) {
 			return scoreFunc(byLength), id == ".rerank-v1-elasticsearch"
 		},
-		BodyLimit: 1 << 20, AnswerLimit: 1 << 20, RerankTimeout: patience,
+		BodyLimit: 1 << 20, AnswerLimit: 1 << 20, RerankTimeout: time.Hour,
 		Retriever: retriever.Options{DefaultWindow: 30, MaxWindow: 1000, DefaultEndpoint: ".rerank-v1-elasticsearch"},
 	}
 	if change != nil {

@@ -278,7 +278,7 @@ func TestConcurrentSearchesKeepApart(t *testing.T) {
 			size := i%3 + 1
 			a := send(t, http.MethodPost, b.url+"/docs/_search", strings.Replace(rerankBody, `"size":3`, fmt.Sprintf(`"size":%d`, size), 1))
 			if got := ids(t, a.Body); len(got) != size || got[0] != "b 4.0" {
-				t.Errorf("size %d: hits = %v", size, got)
+				t.Errorf("size %d: status %d, hits = %v: %s", size, a.Status, got, a.Body)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -86,12 +87,23 @@ func FuzzWhatIsNotJSONIsRefused(f *testing.F) {
 // A search for its end from each of them would take hours.
 func TestManyCommentsThatDoNotEndAreReadOnce(t *testing.T) {
 	body := `{"retriever":{"text_similarity_reranker":{` + strings.Repeat("/*x", 1<<21)
-	begin := time.Now()
+	begin := processorTime(t)
 	_, err := retriever.Parse(retriever.Request{Body: []byte(body), Indexed: true}, retriever.Options{DefaultWindow: 10, MaxWindow: 100})
 	if _, ok := errors.AsType[*retriever.RequestError](err); !ok {
 		t.Errorf("got %v, want a fault of the request", err)
 	}
-	if took := time.Since(begin); took > 10*time.Second {
+	if took := processorTime(t) - begin; took > 10*time.Second {
 		t.Errorf("it took %v", took)
 	}
+}
+
+// processorTime is what this process has had so far: a busy machine doesn't add to
+// it.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

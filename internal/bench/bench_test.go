@@ -109,18 +109,16 @@ func TestFiguresAreThoseOfTheScorer(t *testing.T) {
 
 func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(b)) }
 
-func TestTheTimeIsSpentInRoundsAndNotExceededByMuch(t *testing.T) {
+func TestTheTimeIsSpentInRounds(t *testing.T) {
 	steps := &steps{}
 	o := options(instant{})
 	o.Time, o.Progress = 300*time.Millisecond, steps
-	start := time.Now()
 	r, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Ten times what was asked for is a machine busy with something else.
-	if took := time.Since(start); took > 10*o.Time || r.Rounds < 1 || r.Rounds > mostRounds {
-		t.Errorf("%d rounds in %v", r.Rounds, took)
+	if r.Rounds < 1 || r.Rounds > mostRounds {
+		t.Errorf("%d rounds", r.Rounds)
 	}
 	if r.Latency[0].Samples < r.Rounds || r.Latency[0].Samples > r.Rounds*mostSamples {
 		t.Errorf("%d samples in %d rounds", r.Latency[0].Samples, r.Rounds)

@@ -61,14 +61,9 @@ func TestCancelEndsARunInTheMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := occupy(t, e)
-	start := time.Now()
+	// By itself the run would take longer than the universe has been there.
 	if err := stop(); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want context.Canceled", err)
-	}
-	// Milliseconds are usual. The bound is for a loaded machine; without
-	// cancellation the run would take longer than the universe has been there.
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("the call ended %v after it was cancelled", took)
 	}
 	got, err := e.Score(t.Context(), "tide", []string{"moon", "ocean"})
 	if err != nil {
