@@ -83,6 +83,9 @@ type Endpoint struct {
 	First string `yaml:"first"`
 	// Keep is how many passages the second step of a cascade scores.
 	Keep int `yaml:"keep"`
+	// Patience ends the scoring of a search once so many passages in a row brought
+	// nothing onto the caller's page. 0: all are scored.
+	Patience int `yaml:"patience"`
 	// TopN is the most texts that an inference call gets back, and the largest
 	// window of a search. 0: as many as there are.
 	TopN int `yaml:"top_n"`

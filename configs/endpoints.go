@@ -29,6 +29,7 @@ func validateEndpoints(p *problems, endpoints []Endpoint, testModels bool) {
 			within(p, path+".deadline", e.Deadline, time.Millisecond, time.Hour)
 		}
 		e.validateCascade(p, path, testModels)
+		e.validatePatience(p, path)
 		e.validateTask(p, path)
 	}
 }
@@ -64,6 +65,16 @@ func (e Endpoint) validateCascade(p *problems, path string, testModels bool) {
 	}
 }
 
+func (e Endpoint) validatePatience(p *problems, path string) {
+	between(p, path+".patience", e.Patience, 0, 10000)
+	switch {
+	case e.Patience > 0 && e.First != "":
+		p.add(path+".patience", "is not for a cascade, whose first model scores all passages and whose second one the best")
+	case e.Patience > 0 && e.LongDocuments == LongDocumentsChunk:
+		p.add(path+".patience", "is not for long_document_strategy %s: it counts passages and not chunks", LongDocumentsChunk)
+	}
+}
+
 // model wants the name of a model or of its folder.
 func (p *problems) model(path, model string, testModels bool) {
 	switch model {
@@ -79,7 +90,7 @@ func (p *problems) model(path, model string, testModels bool) {
 }
 
 // endpointKeys are the keys of an endpoint in its text after id=model, in order.
-var endpointKeys = []string{"deadline", "first", "keep", "top_n", "scores_only", "long_document_strategy", "max_chunks_per_doc"}
+var endpointKeys = []string{"deadline", "first", "keep", "patience", "top_n", "scores_only", "long_document_strategy", "max_chunks_per_doc"}
 
 // parseEndpoints reads endpoints from a variable or flag: id=model, more key=value
 // pairs after semicolons, and endpoints separated by commas.
@@ -115,6 +126,8 @@ func (e *Endpoint) set(key, value string) (err error) {
 		e.First = value
 	case "keep":
 		e.Keep, err = wholeNumber(key, value)
+	case "patience":
+		e.Patience, err = wholeNumber(key, value)
 	case "top_n":
 		e.TopN, err = wholeNumber(key, value)
 	case "scores_only":
@@ -151,6 +164,9 @@ func (e Endpoint) String() string {
 	}
 	if e.Keep != 0 {
 		text += ";keep=" + strconv.Itoa(e.Keep)
+	}
+	if e.Patience != 0 {
+		text += ";patience=" + strconv.Itoa(e.Patience)
 	}
 	if e.TopN != 0 {
 		text += ";top_n=" + strconv.Itoa(e.TopN)

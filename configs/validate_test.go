@@ -61,6 +61,11 @@ func TestValidateNamesThePathOfEachProblem(t *testing.T) {
 		{"a cascade that keeps nothing", func(c *configs.Config) { c.Endpoints[0].First = "m" }, "endpoints[0].keep: must be from 1 to 10000, got 0"},
 		{"a cascade of one model", func(c *configs.Config) { c.Endpoints[0].First, c.Endpoints[0].Keep = "builtin", 9 }, "endpoints[0].first: is the same as model"},
 		{"a test model as first step", func(c *configs.Config) { c.Endpoints[0].First, c.Endpoints[0].Keep = "overlap", 9 }, "endpoints[0].first: \"overlap\" is for tests only"},
+		{"patience beyond all windows", func(c *configs.Config) { c.Endpoints[0].Patience = 10001 }, "endpoints[0].patience: must be from 0 to 10000, got 10001"},
+		{"patience with a cascade", func(c *configs.Config) {
+			c.Endpoints[0].First, c.Endpoints[0].Keep, c.Endpoints[0].Patience = "m", 9, 9
+		}, "endpoints[0].patience: is not for a cascade"},
+		{"patience with chunks", func(c *configs.Config) { c.Endpoints[0].LongDocuments, c.Endpoints[0].Patience = "chunk", 9 }, "endpoints[0].patience: is not for long_document_strategy chunk"},
 		{"something kept of no cascade", func(c *configs.Config) { c.Endpoints[0].Keep = 9 }, "endpoints[0].keep: is for a cascade"},
 		{"a library with a NUL", func(c *configs.Config) { c.Engine.Library = "a\x00b" }, "engine.library: a path can't hold"},
 		{"an unknown level", func(c *configs.Config) { c.Log.Level = "trace" }, "log.level: want one of debug, error, info, warn"},

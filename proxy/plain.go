@@ -95,6 +95,6 @@ func (p *Proxy) scorePlain(r *http.Request, s *retriever.Plain, page *retriever.
 	}
 	ctx, cancel := context.WithTimeout(scorer.WithStats(r.Context(), &sum.scoring), sum.limit)
 	defer cancel()
-	ranking, err := p.score(ctx, endpoint, rerank.Request{Query: s.Query, Passages: texts}, sum)
+	ranking, err := p.score(ctx, endpoint, rerank.Request{Query: s.Query, Passages: texts}, s.Depth(), sum)
 	return ranked(ranking, rerank.Choice{}), err
 }

@@ -37,7 +37,7 @@ func (p *Proxy) rerank(w http.ResponseWriter, r *http.Request, s *retriever.Sear
 		p.failUpstream(w, r, err)
 		return
 	}
-	ranked, err := p.order(r, s, x.first.Texts(), sum)
+	ranked, err := p.order(r, s, x.first.Texts(), s.From+s.Size, sum)
 	if err != nil && !p.degrades(r, s, err) {
 		p.failRerank(w, r, s, err)
 		return
@@ -80,8 +80,8 @@ func (p *Proxy) failUpstream(w http.ResponseWriter, r *http.Request, err error) 
 
 // order scores texts and gives their final order. The endpoint must exist even if
 // there is nothing to score, as in Elasticsearch. With an error there may be an
-// order: see score.
-func (p *Proxy) order(r *http.Request, s *retriever.Search, texts []string, sum *summary) ([]retriever.Ranked, error) {
+// order, and best is: see score.
+func (p *Proxy) order(r *http.Request, s *retriever.Search, texts []string, best int, sum *summary) ([]retriever.Ranked, error) {
 	endpoint, ok := p.o.Endpoint(s.InferenceID)
 	if !ok {
 		return nil, s.UnknownEndpoint()
@@ -101,7 +101,7 @@ func (p *Proxy) order(r *http.Request, s *retriever.Search, texts []string, sum 
 	if err != nil {
 		return nil, choiceError(s, err)
 	}
-	ranking, err := p.score(ctx, endpoint, rerank.Request{Query: s.Query, Passages: choice.Passages, Of: choice.Of, MinScore: s.MinScore}, sum)
+	ranking, err := p.score(ctx, endpoint, rerank.Request{Query: s.Query, Passages: choice.Passages, Of: choice.Of, MinScore: s.MinScore}, best, sum)
 	return ranked(ranking, choice), err
 }
 
@@ -144,17 +144,22 @@ func choiceError(s *retriever.Search, err error) error {
 }
 
 // score has a scorer order documents, in the time of the context. When that ends
-// with some of the passages scored, the order of all comes with the error.
-func (p *Proxy) score(ctx context.Context, endpoint scorer.Scorer, q rerank.Request, sum *summary) (rerank.Ranking, error) {
+// with some of the passages scored, the order of all comes with the error. best is
+// how many hits the caller gets to see, 0 for what nobody can tell.
+func (p *Proxy) score(ctx context.Context, endpoint scorer.Scorer, q rerank.Request, best int, sum *summary) (rerank.Ranking, error) {
 	sum.passages += len(q.Passages)
-	ranking, err := rerank.Rank(ctx, endpoint, q)
+	ranking, err := rerank.Rank(scorer.WithBest(ctx, best), endpoint, q)
+	sum.scored += ranking.Scored
+	if errors.Is(ranking.Cut, scorer.ErrEnough) {
+		sum.spared += len(q.Passages) - ranking.Scored
+		return ranking, nil
+	}
 	if err == nil {
 		err = ranking.Cut
 	}
 	if err != nil {
 		err = fmt.Errorf("rerank: %w", modelError(ctx, err))
 	}
-	sum.scored += ranking.Scored
 	return ranking, err
 }
 

@@ -24,6 +24,7 @@ type summary struct {
 	window   int
 	passages int
 	scored   int           // passages that got a score
+	spared   int           // passages left without one on purpose
 	limit    time.Duration // of the rerank step
 	reason   string        // why the rerank step failed, an outcome label; empty for none
 
@@ -65,6 +66,9 @@ func (s *summary) tell(h http.Header, total time.Duration) {
 	switch {
 	case s.reason == "" && s.scored == s.passages:
 		h.Set(outcomeHeader, "reranked")
+		return
+	case s.reason == "" && s.scored+s.spared == s.passages:
+		h.Set(outcomeHeader, fmt.Sprintf("reranked; scored=%d/%d", s.scored, s.passages))
 		return
 	case s.reason == "":
 		h.Set(outcomeHeader, fmt.Sprintf("partial; scored=%d/%d", s.scored, s.passages))

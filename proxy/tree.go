@@ -93,7 +93,7 @@ func (x *tree) Rerank(s *retriever.Search, texts []string) (ranked []retriever.R
 	start := time.Now()
 	defer func() { x.sum.limit = max(0, x.sum.limit-time.Since(start)) }()
 	x.sum.endpoint, x.sum.window = s.InferenceID, max(x.sum.window, s.Window)
-	ranked, err = x.p.order(x.r, s, texts, x.sum)
+	ranked, err = x.p.order(x.r, s, texts, 0, x.sum) // others read the whole order
 	switch {
 	case err == nil:
 		return ranked, false, nil

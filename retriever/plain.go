@@ -106,6 +106,9 @@ func (s *Search) readPlain() (err error) {
 	return err
 }
 
+// Depth returns how many of the first hits the caller's page reaches down to.
+func (p *Plain) Depth() int { return p.search.From + p.search.Size }
+
 // Upstream is the search that the cluster is to run instead, at the same path:
 // the caller's own from its first hit on, as far as the window or the page goes,
 // with the text of the field. The body is new memory.

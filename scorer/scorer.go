@@ -18,8 +18,8 @@ import (
 // slice yields an empty result and no error. Implementations are safe for
 // concurrent use, do not keep or change the slices they are given, and give up
 // soon after ctx ends, returning an error that wraps ctx.Err(): a [PartialError]
-// from those that can tell which passages were scored by then. On error the
-// scores are nil.
+// from those that can tell which passages were scored by then. A [Patience] returns
+// one of [ErrEnough], too. On error the scores are nil.
 type Scorer interface {
 	Score(ctx context.Context, query string, passages []string) ([]float32, error)
 }

@@ -31,6 +31,9 @@ func TestDecoratorsKeepTheContract(t *testing.T) {
 	t.Run("cascade", func(t *testing.T) {
 		scorertest.Run(t, scorertest.Options{}, func(testing.TB) scorer.Scorer { return scorer.NewCascade(overlap.Words{}, overlap.Words{}, 8) }) // beyond them a tie is cut by place
 	})
+	t.Run("patience", func(t *testing.T) {
+		scorertest.Run(t, scorertest.Options{}, func(testing.TB) scorer.Scorer { return scorer.NewPatience(overlap.Words{}, 3) })
+	})
 	t.Run("single flight", func(t *testing.T) {
 		scorertest.Run(t, scorertest.Options{}, func(testing.TB) scorer.Scorer { return scorer.NewSingleFlight(overlap.Words{}) })
 	})

@@ -66,10 +66,11 @@ type evaluation struct {
 	Oracle         map[string]float64
 	FirstStageName string `json:"first_stage_name"`
 	Systems        []struct {
-		Model      string
-		Depths     []struct{ Depth int }
-		DepthFor90 int `json:"depth_for_90_percent"`
-		Latency    *struct{ Queries int }
+		Model       string
+		Depths      []struct{ Depth int }
+		DepthFor90  int     `json:"depth_for_90_percent"`
+		ScoredShare float64 `json:"scored_share"`
+		Latency     *struct{ Queries int }
 	}
 }
 
@@ -110,6 +111,13 @@ func TestEvalMeasuresAModelOffline(t *testing.T) {
 	}
 	if err := xml.Unmarshal([]byte(readText(t, at("change.svg"))), new(struct{ XMLName xml.Name })); err != nil {
 		t.Errorf("plot: %v", err)
+	}
+
+	// A model with patience is a system of its own, with the same scores. Of a first
+	// stage that has the best in front it sees no more than it must.
+	e = evalJSON(t, append(test, "--depth=3", "--measures=mrr@1", "--patience=1,50", "--first-stage", at("overlap.run"))...)
+	if len(e.Systems) != 3 || e.Systems[1].Model != "overlap, patience 1" || e.Systems[0].ScoredShare != 0 || e.Systems[1].ScoredShare >= 1 || e.Systems[2].ScoredShare != 1 {
+		t.Errorf("with patience: %+v", e)
 	}
 
 	// The run that was written is measured like the model that made it, and is

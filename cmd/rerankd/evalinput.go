@@ -36,6 +36,7 @@ func evalValues() []valueOption {
 		{"depth", "N", fmt.Sprintf("how many documents of the first stage are reranked; default %d", defaultDepth)},
 		{"depths", "LIST", "further depths to compare, such as 10,20,30,50,100"},
 		{"model", "NAME", "builtin or a model folder, with --url an inference id; may be given several times"},
+		{"patience", "LIST", "each model once more with such a patience, as an endpoint has it, such as 10,20; not with --url"},
 		{"measures", "LIST", "what to print; the first one is compared and tested; default " + defaultMeasures},
 		{"qrels", "FILE", "judgements to use instead of the folder's, in BEIR's or TREC's form"},
 		{"first-stage", "FILE", "TREC run to rerank instead of BM25's answers"},
@@ -55,7 +56,7 @@ type evalInput struct {
 	folder                                       string
 	json, fresh                                  bool
 	depth                                        int
-	depths                                       []int
+	depths, patience                             []int
 	models, runIn                                []string
 	measures                                     []relevance.Measure
 	qrels, firstStage, runOut, csv, plot, scores string
@@ -112,6 +113,11 @@ func (e *evalInput) readNumbers(in input) error {
 			return err
 		}
 	}
+	if list := last("patience", ""); list != "" {
+		if e.patience, err = parseDepths("patience", list); err != nil {
+			return err
+		}
+	}
 	seen := map[string]bool{}
 	for name := range strings.SplitSeq(last("measures", defaultMeasures), ",") {
 		m, err := relevance.ParseMeasure(strings.TrimSpace(name))
@@ -149,6 +155,8 @@ func (e *evalInput) check() error {
 		return evalUsage("--url wants --index and --field")
 	case !live && e.index+e.field != "":
 		return evalUsage("--index and --field want --url")
+	case live && len(e.patience) > 0:
+		return evalUsage("--patience is for models that run here: with --url, name an endpoint that has it")
 	case live && e.firstStage != "":
 		return evalUsage("--first-stage and --url are two first stages")
 	}
@@ -158,7 +166,7 @@ func (e *evalInput) check() error {
 			e.models = []string{""} // the proxy's default endpoint
 		}
 	}
-	switch systems := len(e.models) + len(e.runIn); {
+	switch systems := len(e.models)*(1+len(e.patience)) + len(e.runIn); {
 	case e.runOut != "" && len(e.models) == 0:
 		return evalUsage("--run-out wants a model")
 	case e.runOut != "" && systems > 1 && !strings.Contains(e.runOut, modelPlace):

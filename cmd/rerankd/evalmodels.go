@@ -70,6 +70,12 @@ func (m *openModels) add(s scorer.Scorer, own, from, fingerprint string) error {
 		}
 		m.stops = append(m.stops, kept.Close)
 	}
-	m.named = append(m.named, evaluate.Named{Name: m.names.choose(own, from), Reranker: evaluate.NewModel(s, m.passages, kept)})
+	model := evaluate.NewModel(s, m.passages, kept)
+	name := m.names.choose(own, from)
+	m.named = append(m.named, evaluate.Named{Name: name, Reranker: model})
+	for _, patience := range m.asked.patience {
+		patient := m.names.choose(fmt.Sprintf("%s, patience %d", name, patience), name)
+		m.named = append(m.named, evaluate.Named{Name: patient, Reranker: model.Patient(patience, m.asked.measures[0].Cut())})
+	}
 	return nil
 }

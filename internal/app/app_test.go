@@ -261,3 +261,22 @@ func TestTheBuiltinModelRuns(t *testing.T) {
 		t.Errorf("the model is not in the log:\n%s", log)
 	}
 }
+
+// The first hit is the shortest, so that nobody who sees one alone needs the third.
+func TestAnEndpointWithPatienceLeavesOutWhatThePageDoesNotNeed(t *testing.T) {
+	config := testConfig(newUpstream(t).URL)
+	config.Endpoints = append(config.Endpoints, configs.Endpoint{ID: "patient", Model: configs.ModelNumeric, Patience: 1, Deadline: time.Minute})
+	a, _ := start(t, config)
+	for page, want := range map[string]string{"?size=1": "reranked; scored=2/3", "?size=2": "reranked"} {
+		res, err := client(t).Do(search(t, "http://"+a.Addr()+"/i/_search"+page, "patient"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := res.Header.Get("X-Rerankd-Outcome"); res.StatusCode != http.StatusOK || got != want {
+			t.Errorf("%s: status %d, outcome %q, want %q", page, res.StatusCode, got, want)
+		}
+	}
+}

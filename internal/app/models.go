@@ -100,11 +100,15 @@ func steps(e configs.Endpoint) []string {
 	return []string{e.Model}
 }
 
-// compose puts an endpoint together: one model or two in a cascade, and its time.
+// compose puts an endpoint together: one model or two in a cascade, its patience,
+// and its time.
 func compose(e configs.Endpoint, list models) scorer.Scorer {
 	var s scorer.Scorer = list.named(e.Model).shared
 	if e.First != "" {
 		s = scorer.NewCascade(list.named(e.First).shared, s, e.Keep)
+	}
+	if e.Patience > 0 {
+		s = scorer.NewPatience(s, e.Patience)
 	}
 	if e.Deadline > 0 {
 		s = scorer.NewDeadline(s, e.Deadline)

@@ -127,9 +127,10 @@ type evaluation struct {
 
 // system is what a reranker made of all queries.
 type system struct {
-	name string
-	runs map[int]relevance.Run // by depth
-	took map[int][]time.Duration
+	name   string
+	runs   map[int]relevance.Run // by depth
+	took   map[int][]time.Duration
+	scored float64 // share of the passages, of a system that leaves some out
 }
 
 func (e *evaluation) search(ctx context.Context) error {
@@ -172,6 +173,9 @@ func (e *evaluation) rerank(ctx context.Context, r Named) (*system, error) {
 		step()
 	}
 	done()
+	if p, ok := r.Reranker.(*Patient); ok {
+		s.scored = p.ScoredShare()
+	}
 	return s, e.time(ctx, r, s)
 }
 

@@ -40,33 +40,42 @@ func (m *Model) Rerank(ctx context.Context, q collection.Query, first relevance.
 	if err != nil {
 		return nil, nil, err
 	}
-	scores, missing := m.kept.lookUp(q.Text, texts)
 	took := make([]time.Duration, len(depths))
-	if len(missing) > 0 {
-		wanted := make([]string, len(missing))
-		for i, at := range missing {
-			wanted[i] = texts[at]
-		}
-		start := time.Now()
-		found, err := m.score(ctx, q.Text, wanted)
-		if err != nil {
-			return nil, nil, err
-		}
-		if len(missing) == len(texts) {
-			took[len(depths)-1] = time.Since(start)
-		}
-		for i, at := range missing {
-			scores[at] = found[i]
-		}
-		if err := m.kept.keep(q.Text, wanted, found); err != nil {
-			return nil, nil, err
-		}
+	scores, whole, err := m.known(ctx, q.Text, texts)
+	if err != nil {
+		return nil, nil, err
 	}
+	took[len(depths)-1] = whole
 	rankings := make([]relevance.Ranking, len(depths))
 	for i, depth := range depths {
 		rankings[i] = first.Rerank(scores[:min(depth, len(scores))])
 	}
 	return rankings, took, nil
+}
+
+// known returns kept scores, and scores and keeps the others. took is 0 unless all
+// had to be scored.
+func (m *Model) known(ctx context.Context, query string, texts []string) (scores []float32, took time.Duration, err error) {
+	scores, missing := m.kept.lookUp(query, texts)
+	if len(missing) == 0 {
+		return scores, 0, nil
+	}
+	wanted := make([]string, len(missing))
+	for i, at := range missing {
+		wanted[i] = texts[at]
+	}
+	start := time.Now()
+	found, err := m.score(ctx, query, wanted)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(missing) == len(texts) {
+		took = time.Since(start)
+	}
+	for i, at := range missing {
+		scores[at] = found[i]
+	}
+	return scores, took, m.kept.keep(query, wanted, found)
 }
 
 // Time implements [Reranker]: it scores whatever is kept.

@@ -56,6 +56,9 @@ type System struct {
 	// Agreement with the first stage, the mean over the queries down to the cut of
 	// Measure.
 	Agreement relevance.Agreement `json:"agreement"`
+	// ScoredShare is how many of the passages were scored at the greatest depth; 0
+	// for a system that leaves none out.
+	ScoredShare float64 `json:"scored_share,omitempty"`
 	// Latency at Depth, nil for a run that was read.
 	Latency *Latency `json:"latency,omitempty"`
 
@@ -142,7 +145,7 @@ func (e *evaluation) compare(s *system, ids []string) System {
 	run := s.runs[e.Depth]
 	before, after := m.Each(e.first, e.Qrels, ids), m.Each(run, e.Qrels, ids)
 	base := relevance.Mean(before)
-	sys := System{Model: s.name, Gain: relevance.Mean(after) - base, Latency: latency(s.took[e.Depth])}
+	sys := System{Model: s.name, Gain: relevance.Mean(after) - base, Latency: latency(s.took[e.Depth]), ScoredShare: s.scored}
 	sys.GainPercent = percent(sys.Gain, base)
 	sys.OracleShare = ratio(sys.Gain, relevance.Mean(m.Each(e.oracle(e.Depth), e.Qrels, ids))-base)
 	for i := range before {

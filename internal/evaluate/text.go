@@ -48,6 +48,9 @@ func (s *System) write(b *strings.Builder, measure string) {
 	fmt.Fprintf(b, "  queries: %d better, %d worse, %d equal; t test p %s, randomisation p %s\n",
 		s.Better, s.Worse, s.Equal, chance(s.TTestP), chance(s.RandomisationP))
 	fmt.Fprintf(b, "  agreement with the first stage: RBO %.2f, Jaccard %.2f, tau %.2f\n", s.Agreement.RBO, s.Agreement.Jaccard, s.Agreement.Tau)
+	if s.ScoredShare > 0 {
+		fmt.Fprintf(b, "  scored: %.0f %% of the passages\n", 100*s.ScoredShare)
+	}
 	if s.Latency != nil {
 		fmt.Fprintf(b, "  latency: %s, one query at a time (%d queries)\n", s.Latency, s.Latency.Queries)
 	}

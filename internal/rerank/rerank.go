@@ -35,7 +35,8 @@ type Ranked struct {
 type Ranking struct {
 	Ranked []Ranked // best first
 	Scored int      // passages that have a score of the model
-	// Cut is why the other passages have none: the time ended. nil: all have one.
+	// Cut is why the other passages have none: the time ended, or those scored were
+	// enough ([scorer.ErrEnough]). nil: all have one.
 	Cut error
 }
 
@@ -55,7 +56,8 @@ func (e *CountError) Unwrap() error { return scorer.ErrScores }
 // passages is left out. Equal scores keep the order of the documents. Without
 // passages nothing is scored. An error is the scorer's, and no order comes with it.
 //
-// When the time ended with some of the passages scored, that is no error. Documents
+// When the time ended with some of the passages scored, or when these were enough,
+// that is no error. Documents
 // without a scored passage then stand below the others, in their own order or in
 // that of the first step of a cascade: the i-th of n, from 0, is shown with the
 // lowest score of the model times (n-i)/(n+1). With a least score they are left

@@ -118,6 +118,19 @@ func TestWhatWasNotScoredInTimeStandsBelowInItsOwnOrder(t *testing.T) {
 	}
 }
 
+func TestWhatWasNotScoredSinceEnoughWasFollowsInItsOrder(t *testing.T) {
+	s := &fixed{err: scorer.Partial([]float32{1, 3, 0, 0}, []bool{true, true, false, false}, scorer.ErrEnough)}
+	got, err := rerank.Rank(t.Context(), s, rerank.Request{Passages: make([]string, 4)})
+	if err != nil || !errors.Is(got.Cut, scorer.ErrEnough) || got.Scored != 2 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for i, want := range []int{1, 0, 2, 3} {
+		if got.Ranked[i].Index != want || i > 0 && got.Ranked[i].Score >= got.Ranked[i-1].Score {
+			t.Errorf("ranked %+v, want 1, 0, 2, 3 by falling scores", got.Ranked)
+		}
+	}
+}
+
 func TestATimeThatEndedWhenAllWasDoneCutsNothing(t *testing.T) {
 	s := &fixed{err: scorer.Partial([]float32{1, 3}, []bool{true, true}, context.DeadlineExceeded)}
 	got, err := rerank.Rank(t.Context(), s, rerank.Request{Passages: make([]string, 2)})
