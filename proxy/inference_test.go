@@ -121,7 +121,7 @@ func startInference(t *testing.T, g *guarded, change func(*Options)) *bench {
 	node := cluster(t, g.ServeHTTP)
 	registry, err := inference.New(inference.Options{
 		Models: []inference.Model{{ID: "lengths", Workers: 2, Open: func(_ int, counted inference.Counted) inference.Way {
-			return inference.Way{Scorer: counted(scoreFunc(byLength)), SetWorkers: func(int) {}, Close: func() error { return nil }}
+			return inference.Way{Scorer: counted(scoreFunc(byLength)), Resize: func(int) {}, SetWorkers: func(int) {}, Close: func() error { return nil }}
 		}}},
 		Default:      "lengths",
 		Reserved:     []inference.Reserved{{ID: "fixed", Model: "lengths", Scorer: scoreFunc(byLength), Workers: 2, TopN: 2}},

@@ -13,12 +13,16 @@ import (
 // way is the way of an inference endpoint into a model, with a queue of its own.
 // It outlives the exchange of the model.
 type way struct {
-	model *model
-	slot  *scorer.Switch
-	chain func(inner scorer.Scorer, fingerprint string) scorer.Scorer
+	model   *model
+	slot    *scorer.Switch
+	store   *cache.Store
+	counted inference.Counted
+	waiting int // calls that may wait
 
 	mu      sync.Mutex
 	share   share
+	gate    *scorer.Gate
+	most    int // workers that the queue has places for
 	workers int
 	closed  bool
 }
@@ -42,19 +46,36 @@ func (s share) close() error {
 
 // open makes a way into the model.
 func (m *model) open(c configs.Engine, store *cache.Store, workers int, counted inference.Counted) inference.Way {
-	w := &way{model: m, chain: func(inner scorer.Scorer, fingerprint string) scorer.Scorer {
-		gate := scorer.NewGate(inner, searchesPerWorker*max(1, workers), c.Waiting)
-		return decorate(counted(gate), fingerprint, store)
-	}}
+	w := &way{model: m, store: store, counted: counted, waiting: c.Waiting, most: workers}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.now.engine == nil { // a test model works in its caller
-		return inference.Way{Scorer: w.chain(m.now.scorer, m.now.fingerprint), SetWorkers: func(int) {}, Close: func() error { return nil }}
+		return inference.Way{
+			Scorer: w.chain(m.now.scorer, m.now.fingerprint), Resize: w.resize, SetWorkers: func(int) {}, Close: func() error { return nil },
+		}
 	}
 	w.share = m.now.share()
 	w.slot = scorer.NewSwitch(w.chain(w.share.Engine, m.now.fingerprint))
 	m.ways[w] = true
-	return inference.Way{Scorer: w.slot, SetWorkers: w.setWorkers, Close: w.close}
+	return inference.Way{Scorer: w.slot, Resize: w.resize, SetWorkers: w.setWorkers, Close: w.close}
+}
+
+// chain puts the way's queue and what goes around it before a scorer. The caller
+// holds mu, unless nobody knows of the way yet.
+func (w *way) chain(inner scorer.Scorer, fingerprint string) scorer.Scorer {
+	w.gate = scorer.NewGate(inner, places(w.most), w.waiting)
+	return decorate(w.counted(w.gate), fingerprint, w.store)
+}
+
+// places is how many calls may be inside of a way for so many workers.
+func places(workers int) int { return searchesPerWorker * max(1, workers) }
+
+// resize gives the queue the places of another number of workers.
+func (w *way) resize(most int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.most = most
+	w.gate.SetRunning(places(most))
 }
 
 func (w *way) setWorkers(n int) {
@@ -93,8 +114,8 @@ func (w *way) move(next generation) error {
 	_ = w.share.SetWorkers(w.workers) // as setWorkers
 	// Nobody will give the former one workers any more that it lacks now.
 	_ = before.SetWorkers(max(1, w.workers))
-	after := w.share
+	after := w.chain(w.share.Engine, next.fingerprint)
 	w.mu.Unlock()
-	w.slot.Exchange(w.chain(after.Engine, next.fingerprint))
+	w.slot.Exchange(after)
 	return before.close()
 }

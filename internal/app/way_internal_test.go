@@ -3,11 +3,13 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/rerankd/rerankd/configs"
 	"github.com/rerankd/rerankd/internal/admin"
@@ -86,4 +88,43 @@ func TestWaysOfInferenceEndpointsMoveWithTheirModel(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// blocked is a scorer whose calls wait until their callers leave.
+type blocked struct{}
+
+func (blocked) Score(ctx context.Context, _ string, _ []string) ([]float32, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestTheQueueOfAWayHasThePlacesOfItsSize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := configs.Default().Engine
+		c.Waiting = 0
+		m := &model{now: generation{core: core{scorer: blocked{}}}, ways: map[*way]bool{}}
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		refused := 0
+		fill := func(s scorer.Scorer, calls int) {
+			for range calls {
+				go func() {
+					if _, err := s.Score(ctx, "q", []string{"p"}); errors.Is(err, scorer.ErrOverloaded) {
+						refused++
+					}
+				}()
+				synctest.Wait()
+			}
+		}
+		w := m.open(c, nil, 1, func(s scorer.Scorer) scorer.Scorer { return s })
+		fill(w.Scorer, places(1)+1)
+		if refused != 1 {
+			t.Fatalf("%d calls refused of one more than there are places, want 1", refused)
+		}
+		w.Resize(3)
+		fill(w.Scorer, places(3)-places(1)+1)
+		if refused != 2 {
+			t.Errorf("%d calls refused after the queue has grown, want one more", refused)
+		}
+	})
 }

@@ -83,6 +83,7 @@ func (r *Registry) Update(id string, u Update) (*Endpoint, error) {
 	if err := r.replace(id, &e); err != nil {
 		return nil, err
 	}
+	e.pool.way.Resize(m.most(e.definition.ServiceSettings))
 	e.pool.bound(e.definition.ServiceSettings.bounds(m.Workers))
 	r.o.Logger.Info("inference endpoint changed", keyEndpoint, id)
 	return &e, nil

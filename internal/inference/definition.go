@@ -106,5 +106,11 @@ type Model struct {
 	Open func(workers int, counted Counted) Way
 }
 
+// most is how many workers an endpoint with these settings has at most.
+func (m *Model) most(s ServiceSettings) int {
+	_, allocations := s.bounds(m.Workers)
+	return min(m.Workers, max(1, allocations)*s.NumThreads)
+}
+
 // called reports whether a definition may call the model by that name.
 func (m *Model) called(name string) bool { return name == m.ID || slices.Contains(m.Names, name) }

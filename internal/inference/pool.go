@@ -17,6 +17,9 @@ type Counted func(scorer.Scorer) scorer.Scorer
 // Way is a way into a model.
 type Way struct {
 	Scorer scorer.Scorer
+	// Resize changes for at most how many workers the queue before the model has
+	// places. It returns at once and may be called with calls inside.
+	Resize func(workers int)
 	// SetWorkers changes how many batches may run at the same time; with 0 calls
 	// wait. It returns at once and may be called with calls inside.
 	SetWorkers func(n int)

@@ -208,15 +208,14 @@ func (r *Registry) model(name string) *Model {
 func (r *Registry) open(d Definition, m *Model) *Endpoint {
 	if m == nil {
 		p := newPool(1, 0, time.Now())
-		p.way = Way{Scorer: missing(d.ServiceSettings.ModelID), SetWorkers: func(int) {}, Close: func() error { return nil }}
+		p.way = Way{Scorer: missing(d.ServiceSettings.ModelID), Resize: func(int) {}, SetWorkers: func(int) {}, Close: func() error { return nil }}
 		p.bound(0, 0)
 		return newEndpoint(d, "", p.way.Scorer, p)
 	}
 	s := d.ServiceSettings
 	p := newPool(s.NumThreads, r.o.ScaleDown, time.Now())
-	least, most := s.bounds(m.Workers)
-	p.way = m.Open(min(m.Workers, max(1, most)*s.NumThreads), p.around)
-	p.bound(least, most)
+	p.way = m.Open(m.most(s), p.around)
+	p.bound(s.bounds(m.Workers))
 	return newEndpoint(d, m.ID, p.way.Scorer, p)
 }
 

@@ -19,9 +19,10 @@ import (
 
 // texts is a model that scores by length, and keeps what it was given.
 type texts struct {
-	mu   sync.Mutex
-	seen []string
-	open int // ways that are not closed
+	mu    sync.Mutex
+	seen  []string
+	open  int   // ways that are not closed
+	sizes []int // workers that the ways into it were made for, and resized to
 }
 
 func (m *texts) Score(_ context.Context, _ string, passages []string) ([]float32, error) {
@@ -35,12 +36,18 @@ func (m *texts) Score(_ context.Context, _ string, passages []string) ([]float32
 	return scores, nil
 }
 
-func (m *texts) way(_ int, counted inference.Counted) inference.Way {
+func (m *texts) way(workers int, counted inference.Counted) inference.Way {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.open++
+	m.sizes = append(m.sizes, workers)
 	return inference.Way{
-		Scorer:     counted(m),
+		Scorer: counted(m),
+		Resize: func(workers int) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.sizes = append(m.sizes, workers)
+		},
 		SetWorkers: func(int) {},
 		Close: func() error {
 			m.mu.Lock()
@@ -92,6 +99,31 @@ func create(r *inference.Registry, id, body string) (*inference.Endpoint, error)
 // plain is a creation with the settings that must be there, and more.
 func plain(service, task string) string {
 	return `{"service":"elasticsearch","service_settings":{"model_id":"lengths","num_threads":1,"num_allocations":1` + service + `},"task_settings":{` + task + `}}`
+}
+
+func TestTheQueueOfAnEndpointFollowsItsSettings(t *testing.T) {
+	m := &texts{}
+	r := newRegistry(t, m, nil)
+	if _, err := create(r, "e", strings.Replace(plain("", ""), `"num_threads":1`, `"num_threads":2`, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for _, settings := range []string{
+		`"num_allocations":2`,
+		`"adaptive_allocations":{"enabled":true,"max_number_of_allocations":1}`,
+		`"adaptive_allocations":{"enabled":true}`,
+		`"adaptive_allocations":{"enabled":false}`,
+	} {
+		u, err := inference.ParseUpdate([]byte(`{"service_settings":{` + settings + `}}`))
+		if err == nil {
+			_, err = r.Update("e", u)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", settings, err)
+		}
+	}
+	if want := []int{2, 4, 2, 4, 2}; !slices.Equal(m.sizes, want) {
+		t.Errorf("places for %v workers, want %v", m.sizes, want)
+	}
 }
 
 func TestAnEndpointIsWhatItWasMadeOf(t *testing.T) {
