@@ -48,10 +48,12 @@ const (
 	FlavourOpenSearch    = "opensearch"
 )
 
-// Limits bound what one request may cost.
+// Limits bound what one request may cost, and all of them together.
 type Limits struct {
 	BodyBytes     ByteSize      `yaml:"body_bytes" usage:"largest body, after decompression, of a search that is reranked; others are streamed at any size" limits:"1B to 2GiB"`
 	AnswerBytes   ByteSize      `yaml:"answer_bytes" usage:"largest answer of the cluster that is held to rerank it" limits:"1B to 16GiB"`
+	Searches      int           `yaml:"searches" usage:"reranked requests handled at the same time; those beyond are refused at once" limits:"1 to 65536"`
+	HeldBytes     ByteSize      `yaml:"held_bytes" usage:"bytes of bodies and answers that they hold together; 0: four times limits.body_bytes and limits.answer_bytes" limits:"0, or 1MiB to 1TiB"`
 	Window        int           `yaml:"window" usage:"largest rank_window_size" limits:"1 to 10000"`
 	HeaderTimeout time.Duration `yaml:"header_timeout" usage:"how long a client may take to send the header of a request" limits:"1ms to 1h"`
 	IdleTimeout   time.Duration `yaml:"idle_timeout" usage:"how long a client's connection may wait for its next request" limits:"1ms to 24h"`
@@ -186,6 +188,7 @@ func Default() Config {
 		Limits: Limits{
 			BodyBytes:     10 * MiB,
 			AnswerBytes:   256 * MiB,
+			Searches:      256,
 			Window:        1000,
 			HeaderTimeout: 10 * time.Second,
 			IdleTimeout:   2 * time.Minute,

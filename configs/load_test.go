@@ -62,7 +62,7 @@ var samples = map[string]string{
 	"listen": "0.0.0.0:1", "admin.listen": "", "admin.token": "hunter2",
 	"upstream.urls": "https://a:1,https://b:2", "upstream.flavour": "opensearch", "upstream.ca_file": "/ca.pem", "upstream.insecure_skip_verify": "true",
 	"upstream.dial_timeout": "1s", "upstream.max_idle_conns_per_host": "7", "upstream.health_interval": "1m",
-	"limits.body_bytes": "1MB", "limits.answer_bytes": "65537", "limits.window": "99",
+	"limits.body_bytes": "1MB", "limits.answer_bytes": "65537", "limits.searches": "11", "limits.held_bytes": "300MiB", "limits.window": "99",
 	"limits.header_timeout": "1500ms", "limits.idle_timeout": "1h",
 	"rerank.default_window": "31", "rerank.default_endpoint": "other", "rerank.timeout": "1s",
 	"rerank.on_failure": "fail", "rerank.fusion": "cluster", "rerank.fusion_alone": "true", "rerank.field_templates": "true", "rerank.allow_test_models": "true", "endpoints": "a=builtin,b=/models/b;top_n=5;scores_only=true;long_document_strategy=chunk;max_chunks_per_doc=2",

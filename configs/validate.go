@@ -102,6 +102,13 @@ func urlFault(raw string) string {
 func (l Limits) validate(p *problems) {
 	between(p, "limits.body_bytes", l.BodyBytes, 1, 2*GiB)
 	between(p, "limits.answer_bytes", l.AnswerBytes, 1, 16*GiB)
+	between(p, "limits.searches", l.Searches, 1, 65536)
+	if l.HeldBytes != 0 {
+		between(p, "limits.held_bytes", l.HeldBytes, MiB, TiB)
+		if one := l.BodyBytes + l.AnswerBytes; l.HeldBytes < one {
+			p.add("limits.held_bytes", "must be at least limits.body_bytes and limits.answer_bytes together, which are %v, got %v", one, l.HeldBytes)
+		}
+	}
 	between(p, "limits.window", l.Window, 1, 10000)
 	within(p, "limits.header_timeout", l.HeaderTimeout, time.Millisecond, time.Hour)
 	within(p, "limits.idle_timeout", l.IdleTimeout, time.Millisecond, 24*time.Hour)

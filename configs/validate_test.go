@@ -38,6 +38,7 @@ func TestValidateNamesThePathOfEachProblem(t *testing.T) {
 		{"two nodes alike", func(c *configs.Config) { c.Upstream.URLs = []string{"http://a:1", "http://A:1/"} }, "upstream.urls[1]: "},
 		{"a CA that is not asked", func(c *configs.Config) { c.Upstream.CAFile, c.Upstream.InsecureSkipVerify = "ca.pem", true }, "upstream.insecure_skip_verify: "},
 		{"a path of two lines", func(c *configs.Config) { c.Upstream.CAFile = "a\nb" }, "upstream.ca_file: a path can't hold"},
+		{"too little room for one search", func(c *configs.Config) { c.Limits.HeldBytes = 256 * configs.MiB }, "limits.held_bytes: must be at least limits.body_bytes and limits.answer_bytes together, which are 266MiB, got 256MiB"},
 		{"a window beyond the limit", func(c *configs.Config) { c.Rerank.DefaultWindow = c.Limits.Window + 1 }, "rerank.default_window: must be from 1 to 1000, got 1001"},
 		{"an endpoint that is none", func(c *configs.Config) { c.Rerank.DefaultEndpoint = "other" }, `rerank.default_endpoint: "other" is not the id`},
 		{"an unknown policy", func(c *configs.Config) { c.Rerank.OnFailure = "panic" }, "rerank.on_failure: want one of degrade, fail"},
@@ -208,6 +209,9 @@ func validateWith(t *testing.T, path, text string) error {
 	flags := map[string]string{path: text}
 	if path == "limits.window" {
 		flags["rerank.default_window"] = "1"
+	}
+	if path == "limits.held_bytes" {
+		flags["limits.body_bytes"], flags["limits.answer_bytes"] = "1", "1"
 	}
 	c, err := configs.Load(configs.LoadOptions{Flags: flags})
 	if err != nil {

@@ -20,6 +20,10 @@ var (
 	errInternal = errors.New("internal error")
 )
 
+// rejected is the type by which Elasticsearch, and its clients, know that there was
+// no place for a request.
+const rejected = "es_rejected_execution_exception"
+
 // unreadable tells a client of an answer of the cluster that isn't JSON.
 const unreadable = "rerankd got an answer from Elasticsearch that it can't read"
 
@@ -43,6 +47,9 @@ func classify(r *http.Request, err error) failure {
 	)
 	switch {
 	case errors.As(err, &request):
+		if errors.Is(err, errNoPlace) {
+			return failure{OutcomeOverloaded, request}
+		}
 		if request.Status == http.StatusRequestEntityTooLarge {
 			return failure{OutcomeTooLarge, request}
 		}
@@ -60,7 +67,7 @@ func classify(r *http.Request, err error) failure {
 			"upstream_exception", unreadable)}
 	case errors.Is(err, scorer.ErrOverloaded):
 		return failure{OutcomeOverloaded, newError(http.StatusTooManyRequests,
-			"es_rejected_execution_exception", "rerankd is overloaded: no place is left in its queue")}
+			rejected, "rerankd is overloaded: no place is left in its queue")}
 	case errors.Is(err, context.DeadlineExceeded):
 		return failure{OutcomeDeadline, newError(http.StatusRequestTimeout,
 			"status_exception", "timeout waiting for inference result")}

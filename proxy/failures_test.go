@@ -223,7 +223,7 @@ func TestOptionsAreCheckedAllAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{"upstream", "endpoint", "observer", "logger", "body limit", "answer limit", "default window", "largest window", "timeout"} {
+	for _, want := range []string{"upstream", "endpoint", "observer", "logger", "body limit", "answer limit", "number of searches", "bytes held", "default window", "largest window", "timeout"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q: %v", want, err)
 		}

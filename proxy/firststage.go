@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -88,10 +89,12 @@ func (p *Proxy) readAnswer(ctx context.Context, res *http.Response) ([]byte, err
 		return nil, fmt.Errorf("%w: content type %q, encoding %q", retriever.ErrAnswer,
 			res.Header.Get("Content-Type"), res.Header.Get("Content-Encoding"))
 	}
-	answer, err := readAtMost(res.Body, res.ContentLength, limit+1)
+	answer, err := readAtMost(counted(ctx, res.Body), res.ContentLength, limit+1)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
+	case errors.Is(err, errNoPlace):
+		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("read first-stage answer: %w: %w", errUnreachable, err)
 	case int64(len(answer)) > limit:

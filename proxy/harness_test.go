@@ -179,6 +179,7 @@ func start(tb testing.TB, nodes []string, change func(*Options), tune ...func(*U
 			return scoreFunc(byLength), id == ".rerank-v1-elasticsearch"
 		},
 		BodyLimit: 1 << 20, AnswerLimit: 1 << 20, RerankTimeout: time.Hour,
+		Searches: 100, HeldBytes: 1 << 30,
 		Retriever: retriever.Options{DefaultWindow: 30, MaxWindow: 1000, DefaultEndpoint: ".rerank-v1-elasticsearch"},
 	}
 	if change != nil {

@@ -133,6 +133,11 @@ func (p *Proxy) callEndpoint(r *http.Request, t target, e *inference.Endpoint) (
 	if err != nil {
 		return nil, err
 	}
+	r, leave, err := p.admission.admit(r, len(body))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	p.o.Observer.Passages(len(call.Input))
 	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()

@@ -54,7 +54,12 @@ func (p *Proxy) decide(w http.ResponseWriter, q inquiry) {
 		return
 	}
 	rec.summary.parse = time.Since(start)
-	p.rerank(w, q.r, s)
+	r, leave, ok := p.admit(w, q.r, q.body)
+	if !ok {
+		return
+	}
+	defer leave()
+	p.rerank(w, r, s)
 }
 
 // ordinary passes on a search without a reranker, unless a rule applies.

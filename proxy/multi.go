@@ -18,10 +18,6 @@ import (
 	"github.com/rerankd/rerankd/retriever"
 )
 
-// multiAtOnce is how many searches of one multi search run at a time, as one
-// client is not to take every place of the scorer's queue.
-const multiAtOnce = 4
-
 // multiSearch answers a multi search that holds a reranker: each such search on
 // its own, and the others in one multi search on the cluster. A fault in one
 // search's request fails the whole, as in Elasticsearch; a failure of its
@@ -91,6 +87,13 @@ func (p *Proxy) splitMulti(w http.ResponseWriter, q inquiry, read reader) {
 		q.pass(w)
 		return
 	}
+	r, leave, err := p.admission.admit(q.r, len(q.body))
+	defer leave()
+	if err != nil {
+		p.crowdedMulti(w, q, searches, err)
+		return
+	}
+	q.r = r
 	err = p.runMulti(q.r, query, searches)
 	if err == nil && read != nil && p.takeBack(q, query, read, searches) > 0 {
 		err = p.runMulti(q.r, query, searches)
@@ -106,6 +109,10 @@ func (p *Proxy) splitMulti(w http.ResponseWriter, q inquiry, read reader) {
 // the others. All answers are held until the last one is there, so together they
 // may have what one may.
 func (p *Proxy) runMulti(r *http.Request, query url.Values, searches []multi) error {
+	atOnce, err := concurrency(query)
+	if err != nil {
+		return err
+	}
 	// The group's own context would carry the error, and with it an answer of the
 	// cluster to be relayed once, into the searches that it ends.
 	ctx, cancel := context.WithCancel(r.Context())
@@ -114,7 +121,7 @@ func (p *Proxy) runMulti(r *http.Request, query url.Values, searches []multi) er
 	var once sync.Once
 	var held atomic.Int64
 	var group errgroup.Group
-	group.SetLimit(multiAtOnce)
+	group.SetLimit(atOnce)
 	run := func(search func() error, answered ...*multi) {
 		group.Go(func() error {
 			err := search()
@@ -164,6 +171,9 @@ func (p *Proxy) oneOfMulti(ctx context.Context, r *http.Request, s *multi) (err 
 			err = fmt.Errorf("search: %w", errUnreachable)
 		}
 	}()
+	whole := placeOf(ctx)
+	ctx, done := partOf(ctx)
+	defer done()
 	one := r.Clone(ctx)
 	one.Method = http.MethodPost
 	path := "/_search"
@@ -197,7 +207,7 @@ func (p *Proxy) oneOfMulti(ctx context.Context, r *http.Request, s *multi) (err 
 		answer = newError(w.status, "upstream_exception", unreadable).Body()
 	}
 	s.answer, s.outcome = retriever.WithStatus(answer, w.status), w.header.Get(outcomeHeader)
-	return nil
+	return whole.hold(int64(len(s.answer)))
 }
 
 // plainSearches has the cluster answer the searches that are not ours, in one

@@ -31,12 +31,15 @@ func (p *Proxy) parseMulti(q inquiry, query url.Values, read reader) (searches [
 				return nil, 0, err
 			}
 		}
-		if read == nil && s.search == nil && len(p.o.Rules) > 0 {
+		if read == nil && s.search == nil && len(p.o.Rules) > 0 && ours < mostOfMulti {
 			p.ruleItem(q.r, s, query, q.wish)
 		}
 		if s.ours() || !s.open() {
 			ours++
 		}
+	}
+	if ours > mostOfMulti {
+		return nil, 0, tooManyOfMulti()
 	}
 	return searches, ours, nil
 }

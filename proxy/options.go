@@ -37,6 +37,13 @@ type Options struct {
 	// AnswerLimit is the most bytes of a first-stage answer that are held to
 	// rerank it. A larger one is refused with 413.
 	AnswerLimit int64
+	// Searches is how many requests that hold a reranker, or call an inference
+	// endpoint, are handled at the same time. The next is refused with 429, unless a
+	// rule alone would have had it reranked: then it passes through.
+	Searches int
+	// HeldBytes is the most bytes that bodies and first-stage answers of these
+	// requests have together. One that needs more is refused likewise.
+	HeldBytes int64
 	// Retriever holds the settings of the request language.
 	Retriever retriever.Options
 	// RerankTimeout bounds the rerank step alone, not the search on the cluster. A
@@ -64,6 +71,8 @@ func (o Options) validate() error {
 	need(o.Logger != nil, "no logger")
 	need(o.BodyLimit > 0, "body limit must be positive")
 	need(o.AnswerLimit > 0, "answer limit must be positive")
+	need(o.Searches > 0, "number of searches must be positive")
+	need(o.HeldBytes > 0, "bytes held must be positive")
 	need(o.Retriever.DefaultWindow > 0, "default window must be positive")
 	need(o.Retriever.MaxWindow > 0, "largest window must be positive")
 	need(o.RerankTimeout > 0, "rerank timeout must be positive")
@@ -103,7 +112,7 @@ const (
 	OutcomeBadRequest    = "bad_request"    // the client's mistake
 	OutcomeTooLarge      = "too_large"      // beyond BodyLimit or AnswerLimit
 	OutcomeUpstreamError = "upstream_error" // the cluster gave no answer, or refused a search of ours
-	OutcomeOverloaded    = "overloaded"     // no place in the scorer's queue
+	OutcomeOverloaded    = "overloaded"     // no place for the request, or in the scorer's queue
 	OutcomeDeadline      = "deadline"       // the time for reranking passed
 	OutcomeModelError    = "model_error"    // the scorer failed otherwise
 	OutcomeClientGone    = "client_gone"    // the client hung up

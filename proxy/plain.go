@@ -37,6 +37,12 @@ func (p *Proxy) byRule(w http.ResponseWriter, q inquiry) {
 		p.fail(w, r, err)
 		return
 	}
+	r, leave, err := p.admission.admit(r, len(q.body))
+	defer leave()
+	if err != nil {
+		p.crowded(w, q, err)
+		return
+	}
 	sum.endpoint, sum.window, sum.parse = rule.Endpoint, rule.Window, time.Since(start)
 	answer, header, err := p.askPlain(r, s, sum)
 	if no, ok := errors.AsType[*refused](err); ok {
@@ -46,7 +52,7 @@ func (p *Proxy) byRule(w http.ResponseWriter, q inquiry) {
 		return
 	}
 	if err != nil {
-		p.fail(w, r, err)
+		p.crowded(w, q, err)
 		return
 	}
 	page, err := s.Read(answer)

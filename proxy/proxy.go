@@ -15,9 +15,10 @@ import (
 // Proxy is the handler for everything that clients send. It is safe for
 // concurrent use and starts no goroutine of its own.
 type Proxy struct {
-	o      Options
-	router http.Handler
-	relay  *httputil.ReverseProxy
+	o         Options
+	router    http.Handler
+	relay     *httputil.ReverseProxy
+	admission admission
 }
 
 var _ http.Handler = (*Proxy)(nil)
@@ -28,7 +29,7 @@ func New(o Options) (*Proxy, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("check proxy options: %w", err)
 	}
-	p := &Proxy{o: o}
+	p := &Proxy{o: o, admission: admission{mostRequests: o.Searches, mostBytes: o.HeldBytes}}
 	p.relay = p.newReverseProxy()
 	p.router = p.routes()
 	return p, nil

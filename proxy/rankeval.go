@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -42,7 +41,13 @@ func (p *Proxy) rankEval(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, q.r, err)
 		return
 	}
-	answer, header, err := x.run(r.Context())
+	admitted, leave, ok := p.admit(w, q.r, q.body)
+	if !ok {
+		return
+	}
+	defer leave()
+	x.r = admitted
+	answer, header, err := x.run() //nolint:contextcheck // it stands in the request
 	if err != nil {
 		p.failUpstream(w, q.r, err)
 		return
@@ -111,7 +116,7 @@ func (x *evaluation) parse() (err error) {
 }
 
 // run executes the searches and has the cluster compute the metric.
-func (x *evaluation) run(ctx context.Context) ([]byte, http.Header, error) {
+func (x *evaluation) run() ([]byte, http.Header, error) {
 	if err := x.p.runMulti(x.r, x.query, x.searches); err != nil {
 		return nil, nil, err
 	}
@@ -138,7 +143,7 @@ func (x *evaluation) run(ctx context.Context) ([]byte, http.Header, error) {
 		}
 	}
 	target := &url.URL{Path: x.r.URL.Path, RawPath: x.r.URL.RawPath, Opaque: rawPath(x.r), RawQuery: rest.Encode()}
-	answer, header, err := x.p.ask(ctx, x.r, x.r.Method, target, body)
+	answer, header, err := x.p.ask(x.r.Context(), x.r, x.r.Method, target, body)
 	if err != nil {
 		return nil, nil, err
 	}

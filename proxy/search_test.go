@@ -267,11 +267,7 @@ func TestAFaultInTheRequestIsLoggedWithoutItsText(t *testing.T) {
 }
 
 func TestConcurrentSearchesKeepApart(t *testing.T) {
-	node := cluster(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, firstStageAnswer)
-	})
-	b := start(t, []string{node.URL}, nil)
+	b := start(t, []string{steady(t).URL}, nil)
 	var clients sync.WaitGroup
 	for i := range 16 {
 		clients.Go(func() {

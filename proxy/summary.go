@@ -75,8 +75,13 @@ func (s *summary) tell(h http.Header, total time.Duration) {
 		h.Add("Warning", fmt.Sprintf(`299 rerankd "the time for reranking ended with %d of %d passages scored: the others follow in the order of the first stage"`, s.scored, s.passages))
 		return
 	}
-	h.Set(outcomeHeader, "degraded; reason="+s.reason)
-	h.Add("Warning", `299 rerankd "the rerank step failed (`+s.reason+`): hits are in the order of the first stage"`)
+	tellDegraded(h, s.reason)
+}
+
+// tellDegraded says that the hits are in the order of the first stage, and why.
+func tellDegraded(h http.Header, reason string) {
+	h.Set(outcomeHeader, "degraded; reason="+reason)
+	h.Add("Warning", `299 rerankd "the rerank step failed (`+reason+`): hits are in the order of the first stage"`)
 }
 
 // attrs is the part of the log line that only searches have.

@@ -103,7 +103,12 @@ func (p *Proxy) storedOfMulti(w http.ResponseWriter, q inquiry, read reader, fir
 		first.giveUp()
 		return
 	}
-	if err := p.runMulti(q.r, query, searches); err != nil {
+	r, leave, ok := p.admit(w, q.r, q.body)
+	if !ok {
+		return
+	}
+	defer leave()
+	if err := p.runMulti(r, query, searches); err != nil {
 		p.failUpstream(w, q.r, err)
 		return
 	}

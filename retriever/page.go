@@ -38,7 +38,7 @@ func (s *Search) parsePage() (page, error) {
 		if !s.request.Query.Has(name) {
 			continue
 		}
-		n, err := urlInteger(s.request.Query, name)
+		n, err := URLInteger(s.request.Query, name)
 		if err != nil {
 			return page{}, err
 		}
@@ -78,7 +78,9 @@ func (r reader) pageNumber(m member) (int, error) {
 	}
 }
 
-func urlInteger(q url.Values, name string) (int, error) {
+// URLInteger reads a URL parameter as Elasticsearch reads a number there. The error
+// is a *RequestError.
+func URLInteger(q url.Values, name string) (int, error) {
 	n, err := strconv.ParseInt(q.Get(name), 10, 32)
 	if err != nil {
 		bad := BadRequest("illegal_argument_exception", "Failed to parse int parameter [%s] with value [%s]", name, q.Get(name))

@@ -220,12 +220,15 @@ func TestWatchedPartsAreReadAtEveryScrape(t *testing.T) {
 	m.WatchEngine("builtin", func() (admin.Model, admin.EngineLoad) {
 		return admin.Model{ID: "m", Precision: "int8", Batching: "alone"}, load
 	})
+	requests, held := 0, int64(0)
+	m.WatchRequests(func() (int, int64) { return requests, held })
 	m.WatchNode("http://a:9200", func() bool { return up })
 	m.WatchNode("http://b:9200", func() bool { return false })
 	got := changes(t, r, func() {
 		counts = cache.Stats{Hits: 1, Misses: 2, Sets: 3, Dropped: 4, Rejected: 5, Evicted: 6, Entries: 7, Bytes: 8}
 		running, waiting, refused, up = 9, 10, 11, true
 		load = admin.EngineLoad{Workers: 12, Batches: 13, OpenTokens: 14}
+		requests, held = 15, 16
 	})
 	const info = `rerankd_model_info{batching="alone",id="m",model="builtin",precision="int8"}`
 	if got := series(t, r)[info]; got != "1" {
@@ -240,6 +243,7 @@ func TestWatchedPartsAreReadAtEveryScrape(t *testing.T) {
 		`rerankd_upstream_node_up{node="http://a:9200"}`: "1",
 		`rerankd_engine_workers{model="builtin"}`:        "12", `rerankd_engine_batches{model="builtin"}`: "13",
 		`rerankd_engine_open_tokens{model="builtin"}`: "14",
+		`rerankd_requests_running`:                    "15", `rerankd_held_bytes`: "16",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("series changed (-want +got):\n%s", diff)

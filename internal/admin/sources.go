@@ -54,6 +54,20 @@ func (m *Metrics) WatchQueue(model string, load func() (running, waiting int, re
 	)
 }
 
+// WatchRequests registers how many requests with work for a model are here, and how
+// many bytes of bodies and answers they hold, read at every scrape. It panics when
+// called twice.
+func (m *Metrics) WatchRequests(load func() (requests int, bytes int64)) {
+	m.registerer.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "rerankd_requests_running", Help: "Requests with a reranker, or to an inference endpoint, that are being answered.",
+		}, func() float64 { requests, _ := load(); return float64(requests) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "rerankd_held_bytes", Help: "Bytes of bodies and of the cluster's answers that these requests hold.",
+		}, func() float64 { _, bytes := load(); return float64(bytes) }),
+	)
+}
+
 // EngineLoad is what an engine has to do at the moment.
 type EngineLoad struct {
 	Workers    int // batches that may run at the same time

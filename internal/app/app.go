@@ -141,8 +141,16 @@ func (a *App) openUpstream(c configs.Upstream) (*proxy.Upstream, error) {
 	return u, nil
 }
 
+// held is how many bytes reranked requests may hold together.
+func held(l configs.Limits) configs.ByteSize {
+	if l.HeldBytes > 0 {
+		return l.HeldBytes
+	}
+	return 4 * (l.BodyBytes + l.AnswerBytes)
+}
+
 func (a *App) newProxy(c configs.Config, u *proxy.Upstream, endpoints *inference.Registry) (http.Handler, error) {
-	return proxy.New(proxy.Options{
+	p, err := proxy.New(proxy.Options{
 		Upstream: u,
 		Endpoint: func(id string) (scorer.Scorer, bool) {
 			e, ok := endpoints.Lookup(id)
@@ -154,6 +162,8 @@ func (a *App) newProxy(c configs.Config, u *proxy.Upstream, endpoints *inference
 		Logger:          a.logger,
 		BodyLimit:       int64(c.Limits.BodyBytes),
 		AnswerLimit:     int64(c.Limits.AnswerBytes),
+		Searches:        c.Limits.Searches,
+		HeldBytes:       int64(held(c.Limits)),
 		Retriever: retriever.Options{
 			DefaultWindow:   c.Rerank.DefaultWindow,
 			MaxWindow:       c.Limits.Window,
@@ -166,6 +176,11 @@ func (a *App) newProxy(c configs.Config, u *proxy.Upstream, endpoints *inference
 		FailOnRerank:  c.Rerank.OnFailure == configs.OnFailureFail,
 		Rules:         rules(c),
 	})
+	if err != nil {
+		return nil, err
+	}
+	a.metrics.WatchRequests(p.Load)
+	return p, nil
 }
 
 func (a *App) listen(ctx context.Context, name, address string, h http.Handler, limits configs.Limits) (*server, error) {
