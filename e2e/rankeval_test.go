@@ -47,6 +47,7 @@ type evaluation struct {
 	Metric map[string]struct {
 		K         int  `json:"k"`
 		Normalize bool `json:"normalize"`
+		Greatest  int  `json:"maximum_relevance"`
 	} `json:"metric"`
 }
 
@@ -114,7 +115,7 @@ func evaluate(t *testing.T, base string, body []byte) []byte {
 				}
 				grades = append(grades, grade)
 			}
-			detail.Score = metricOf(t, name, metric.Normalize, grades, ratings)
+			detail.Score = metricOf(t, name, metric.Normalize, metric.Greatest, grades, ratings)
 			out.Details[one.ID] = detail
 			out.Score += detail.Score
 		}
@@ -126,7 +127,7 @@ func evaluate(t *testing.T, base string, body []byte) []byte {
 }
 
 // metricOf computes a metric of Elasticsearch over the grades of the hits found.
-func metricOf(t *testing.T, name string, normalize bool, grades []int, ratings map[string]int) float64 {
+func metricOf(t *testing.T, name string, normalize bool, greatest int, grades []int, ratings map[string]int) float64 {
 	t.Helper()
 	found, relevant := 0, 0
 	first := 0
@@ -160,6 +161,14 @@ func metricOf(t *testing.T, name string, normalize bool, grades []int, ratings m
 			return 0
 		}
 		return 1 / float64(first)
+	case "expected_reciprocal_rank":
+		sum, goesOn := 0.0, 1.0
+		for i, g := range grades {
+			stops := (math.Exp2(float64(g)) - 1) / math.Exp2(float64(greatest))
+			sum += goesOn * stops / float64(i+1)
+			goesOn *= 1 - stops
+		}
+		return sum
 	case "dcg":
 		if !normalize {
 			return gain(grades)
@@ -177,8 +186,8 @@ func metricOf(t *testing.T, name string, normalize bool, grades []int, ratings m
 func TestAnEvaluationOfRerankedRequestsHasTheFiguresOfTheirRankings(t *testing.T) {
 	itemIndex(t)
 	p := startProxyAt(t, rankEval(t).URL, nil)
-	grades := map[string]int{"a": 1, "c": 1, "e": 0}
-	ratings := `[{"_index":"e2e-items","_id":"a","rating":1},{"_index":"e2e-items","_id":"c","rating":1},{"_index":"e2e-items","_id":"e","rating":0}]`
+	grades := map[string]int{"a": 3, "c": 1, "e": 0}
+	ratings := `[{"_index":"e2e-items","_id":"a","rating":3},{"_index":"e2e-items","_id":"c","rating":1},{"_index":"e2e-items","_id":"e","rating":0}]`
 	request := func(id, body string) string {
 		return fmt.Sprintf(`{"id":%q,"request":%s,"ratings":%s}`, id, body, ratings)
 	}
@@ -205,7 +214,8 @@ func TestAnEvaluationOfRerankedRequestsHasTheFiguresOfTheirRankings(t *testing.T
 	}
 	for metric, measure := range map[string]string{
 		`"precision":{"k":4}`: "p@4", `"recall":{"k":4}`: "r@4",
-		`"mean_reciprocal_rank":{"k":4}`: "mrr@4", `"dcg":{"k":4,"normalize":true}`: "ndcg@4",
+		`"mean_reciprocal_rank":{"k":4}`: "mrr@4", `"dcg":{"k":4,"normalize":true}`: "ndcg_exp@4",
+		`"expected_reciprocal_rank":{"k":4,"maximum_relevance":4}`: "err@4",
 	} {
 		t.Run(measure, func(t *testing.T) {
 			m, err := relevance.ParseMeasure(measure)
@@ -242,7 +252,7 @@ func TestAnEvaluationOfRerankedRequestsHasTheFiguresOfTheirRankings(t *testing.T
 	t.Run("hits with their own scores", func(t *testing.T) {
 		a := send(t, http.MethodPost, p.url+"/e2e-items/_rank_eval?filter_path=details.*.hits.hit._id,details.*.hits.hit._score,details.*.hits.rating",
 			`{"requests":[`+request("r", feature{child: apple}.body())+`],"metric":{"dcg":{"k":3}}}`)
-		want := `{"details":{"r":{"hits":[{"hit":{"_id":"b","_score":5.0},"rating":null},{"hit":{"_id":"e","_score":3.0},"rating":0},{"hit":{"_id":"a","_score":1.0},"rating":1}]}}}`
+		want := `{"details":{"r":{"hits":[{"hit":{"_id":"b","_score":5.0},"rating":null},{"hit":{"_id":"e","_score":3.0},"rating":0},{"hit":{"_id":"a","_score":1.0},"rating":3}]}}}`
 		if d := cmp.Diff(exact(t, []byte(want)), exact(t, a.Body)); d != "" {
 			t.Errorf("%s\n%s", a, d)
 		}
