@@ -165,6 +165,41 @@ func TestMoreRequestsThanTheModelTakesAreRefusedAtOnce(t *testing.T) {
 	}
 }
 
+// A crowd is no flood on the cluster, whatever the policy, and what passes through
+// doesn't see it.
+func TestMoreRerankedRequestsThanThereArePlacesAreRefusedBeforeTheClusterIsAsked(t *testing.T) {
+	longIndex(t)
+	r := startRelay(t, cluster(t).URL)
+	var model string
+	p := startProxyAt(t, r.url(), func(c *configs.Config) {
+		model = endlessModel(t, c)
+		c.Limits.Searches = 1
+	})
+	leave(t, p, "e2e-long", longSearch("q", ""), func() {
+		p.awaitRunning(t, model, 1)
+		p.await(t, "rerankd_requests_running", func(n int) bool { return n == 1 })
+		p.await(t, "rerankd_held_bytes", func(n int) bool { return n > longTexts })
+		r.take()
+		e := wantError(t, send(t, http.MethodPost, p.url+"/e2e-long/_search", longSearch("another question", `,"allow_rerank_failures":true`)),
+			http.StatusTooManyRequests, "[1] are executed already, by [limits.searches] of rerankd")
+		if e.Error.Type != "es_rejected_execution_exception" {
+			t.Errorf("type %q", e.Error.Type)
+		}
+		if seen := r.requests(t); len(seen) > 0 {
+			t.Errorf("the cluster was asked %q", seen)
+		}
+		search(t, p.url+"/e2e-long/_search", `{"query":{"match_all":{}}}`)
+	})
+	p.await(t, "rerankd_requests_running", func(n int) bool { return n == 0 })
+	p.await(t, "rerankd_held_bytes", func(n int) bool { return n == 0 })
+	if n := p.metric(t, `rerankd_requests_total{outcome="overloaded",route="rerank"}`); n != "1" {
+		t.Errorf("requests counted as overloaded: %s, want 1", n)
+	}
+	if a := send(t, http.MethodPost, p.url+"/e2e-long/_search", longSearch("afterwards", "")); a.Header.Get("X-Rerankd-Outcome") != "reranked" {
+		t.Errorf("after the refusal: %s", a)
+	}
+}
+
 func TestAClusterKilledInTheMiddleIsABadGatewayUntilItIsBack(t *testing.T) {
 	itemIndex(t)
 	r := startRelay(t, cluster(t).URL)
