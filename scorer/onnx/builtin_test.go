@@ -162,3 +162,22 @@ func TestForgedSeparatorsDoNotReachTheModel(t *testing.T) {
 		t.Errorf("%d classifier tokens and %d separators in the input, want the frame's 1 and 2", found[classifier], found[separator])
 	}
 }
+
+// A document with an empty text is no better than one that answers the question,
+// and no worse than one that speaks of something else.
+func TestAnEmptyPassageStandsBelowWhatAnswersTheQuestion(t *testing.T) {
+	e := loadBuiltin(t, Options{Workers: 1})
+	for query, passages := range map[string][]string{
+		"what is the capital of australia": {"The capital of Australia is Canberra.", "", "Bananas are yellow fruit."},
+		"red boat motor":                   {"A red boat with a motor.", " ", "The stock market fell on Monday."},
+		"how do I reset my password":       {"To reset your password open settings.", "", "A red boat with a motor."},
+	} {
+		scores, err := e.Score(t.Context(), query, passages)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if scores[0] <= scores[1] || scores[1] <= scores[2] {
+			t.Errorf("%s: %v, want them falling", query, scores)
+		}
+	}
+}
