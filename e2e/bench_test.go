@@ -267,13 +267,21 @@ var timings = regexp.MustCompile(`upstream;dur=([\d.]+).*total;dur=([\d.]+)`)
 // cluster's.
 func ownMillis(b *testing.B, h http.Header) float64 {
 	b.Helper()
+	upstream, total := stageMillis(b, h)
+	return total - upstream
+}
+
+// stageMillis is the time that an answer took in the cluster and in all, by what
+// the program says.
+func stageMillis(b *testing.B, h http.Header) (upstream, total float64) {
+	b.Helper()
 	found := timings.FindStringSubmatch(h.Get("Server-Timing"))
 	if found == nil {
 		b.Fatalf("Server-Timing = %q", h.Get("Server-Timing"))
 	}
-	upstream, _ := strconv.ParseFloat(found[1], 64) // the pattern takes numbers alone
-	total, _ := strconv.ParseFloat(found[2], 64)
-	return total - upstream
+	upstream, _ = strconv.ParseFloat(found[1], 64) // the pattern takes numbers alone
+	total, _ = strconv.ParseFloat(found[2], 64)
+	return upstream, total
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
