@@ -68,6 +68,10 @@ conformance-serve: native ## start a cluster with the cases' fixtures and the pr
 bench: native ## measure pass-through, added latency and pairs a second; BENCHTIME=2s each
 	go test ./e2e -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m
 
+.PHONY: soak
+soak: build ## load the program for ten minutes and watch its memory; ARGS='-for 1m' for a short one
+	@go run ./e2e/soak $(ARGS)
+
 # fuzz_one TARGET DIR fuzzes one target. At its end Go's engine now and then
 # reports its own deadline as a failure, without an input: that is tried again.
 define fuzz_one
