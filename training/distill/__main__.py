@@ -38,6 +38,7 @@ def arguments():
     parser.add_argument("--passage-tokens", type=int, default=256)
     parser.add_argument("--form", default="int8", choices=("fp32", "int8", "nbits8", "nbits4"), help="form of the exported weights")
     parser.add_argument("--out", type=pathlib.Path, help="model folder to write")
+    parser.add_argument("--keep", type=pathlib.Path, help="file to keep the weights in, half precision, so that export makes every form again")
     parser.add_argument("--id", help="the exported model's id; by default rerankd-NAME")
     parser.add_argument("--revision", default="1", help="the exported model's revision")
     return parser

@@ -14,6 +14,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from . import smooth
+
 WIDTH, HEADS = 384, 12
 # Weights of the int8 form use seven bits: where a processor has no VNNI, the products of two neighbours are added in 16 bits, which eight would overflow.
 MOST = 63
@@ -27,8 +29,8 @@ OPSET = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
 class Graph:
     """Nodes and constants in the order in which they are added."""
 
-    def __init__(self, form, block, finer=()):
-        self.form, self.block, self.finer = form, block, finer
+    def __init__(self, form, block, finer=(), smoothing=None):
+        self.form, self.block, self.finer, self.smoothing = form, block, finer, smoothing or {}
         self.nodes, self.constants = [], []
 
     def constant(self, name, value):
@@ -49,6 +51,9 @@ class Graph:
             product = self.add("MatMul", [x, self.constant(name + ".weight", weight.T)], name + ".product")
             return self.add("Add", [product, self.constant(name + ".bias", bias)], name)
         if self.form == "int8" and name not in self.finer:
+            if name in self.smoothing:
+                factor = self.smoothing[name].astype(np.float32)
+                x, weight = self.add("Mul", [x, self.constant(name + ".smoothing", 1 / factor)], name + ".smoothed"), weight * factor
             scale = np.maximum(np.abs(weight).max(1), 1e-12) / MOST
             integers = np.clip(np.rint(weight / scale[:, None]), -MOST, MOST).astype(np.int8)
             constants = [self.constant(name + ".weight", integers.T), self.constant(name + ".scale", scale.astype(np.float32)), ""]
@@ -139,10 +144,10 @@ def head(graph, x, state):
     return logits
 
 
-def model(state, form, quantised=None, block=128, finer=()):
+def model(state, form, quantised=None, block=128, finer=(), smoothing=None):
     """The ONNX model of a state (arrays by the names of bert.Encoder). quantised: the words' integers, scale and zero point where they stay a teacher's; block: of the nbits forms;
-    finer: matrices of the int8 form that are nbits8."""
-    graph = Graph(form, block, finer)
+    finer: matrices of the int8 form that are nbits8; smoothing: the factors of smooth.factors, of the int8 form."""
+    graph = Graph(form, block, finer, smoothing)
     layers = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("layers."))
     mask = graph.add("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
     x = embeddings(graph, state, quantised)
@@ -165,7 +170,9 @@ def state_of(file):
         if value.dtype == np.uint8:
             floats = (value.astype(np.float32) - 128) * raw[name + ".scales"].reshape(value.shape[:2])[:, :, None]
             return floats.reshape(value.shape[0], -1)
-        return value.T if value.dtype == np.float32 else value.T.astype(np.float32) * raw[name + ".scale"][:, None]
+        if value.dtype == np.float32:
+            return value.T
+        return value.T.astype(np.float32) * raw[name + ".scale"][:, None] * raw.get(name + ".smoothing", np.float32(1))
 
     if raw["words"].dtype == np.uint8:
         words = (raw["words"].astype(np.float32) - np.float32(raw["words.zero"])) * raw["words.scale"]
@@ -185,6 +192,17 @@ def state_of(file):
         else:
             state[ours + ".weight"], state[ours + ".bias"] = weight(name), raw[name + ".bias"]
     return state
+
+
+def smoothing_of(args, state):
+    """The factors that the weights come with, or new ones by the training data."""
+    kept = smooth.kept(args.start)
+    if kept or (args.form != "int8" and not args.keep):
+        return kept
+    if not (args.work / "prepared.npz").exists():
+        raise SystemExit(f"export: {args.work} has no prepared.npz to find outliers with: run the stage prepare first")
+    layers = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("layers."))
+    return {name: smooth.factors(most) for name, most in smooth.ranges(model(state, "fp32"), layers, smooth.pairs(np.load(args.work / "prepared.npz"))).items()}
 
 
 def check(made, state, vocabulary):
@@ -236,7 +254,8 @@ def run(args):
     words = "embeddings.word_embeddings.weight"
     kept = np.array_equal(state["words.weight"], teachers.load(args.work / "cross.npz")[words])
     quantised = tuple(flat[f"{words}|{part}"] for part in "qsz") if kept else None
-    made = model(state, args.form, quantised, finer=FINER[args.name])
+    smoothing = smoothing_of(args, state)
+    made = model(state, args.form, quantised, finer=FINER[args.name], smoothing=smoothing)
     off = check(made, state, state["words.weight"].shape[0])
     most = {"fp32": 1e-3 if kept else 0.1, "int8": 1.0, "nbits8": 0.5, "nbits4": 3.0}[args.form]
     print(f"export: {args.form}: logits at most {off:.2g} from PyTorch's")
@@ -259,4 +278,6 @@ def run(args):
         "files": files,
     }
     (out / "rerankd.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    if args.keep:
+        smooth.keep(args.keep, state, smoothing)
     print(f"export: {out}: {(out / 'model.onnx').stat().st_size / 1e6:.1f} MB")
