@@ -95,15 +95,11 @@ class Graph:
         self.index()
         del self.graph.node[:], self.graph.initializer[:], self.graph.value_info[:]
         self.graph.node.extend(order)
-        self.nodes = dict(zip((id(n) for n in order), order))
         self.graph.initializer.extend(c for name, c in self.constants.items() if name in self.users or name in self.outputs)
 
-    def add(self, op, inputs, output=None, like=None, **attributes):
+    def add(self, op, inputs, output=None, **attributes):
         self.made += 1
         node = helper.make_node(op, inputs, [output or f"first_row.{self.made}"], name=f"first_row.{op}.{self.made}", **attributes)
-        if like is not None:
-            node.attribute.extend(like.attribute)
-            node.domain = like.domain
         self.nodes[id(node)] = node
         return node
 
@@ -116,9 +112,6 @@ class Graph:
     def value(self, name):
         """The array of a constant, or None."""
         return numpy_helper.to_array(self.constants[name]) if name in self.constants else None
-
-    def rank(self, name):
-        return len(self.shapes[name])
 
 
 def inside(node):
