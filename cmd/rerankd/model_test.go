@@ -145,8 +145,15 @@ func TestAnImportedModelCanBeMirroredAndPulled(t *testing.T) {
 	models := t.TempDir()
 	imported := filepath.Join(models, "imported")
 	code, stdout, stderr := runWith([]string{"model", "import", exported(t), imported, "--id", "mine", "--revision=3"})
-	if want := imported + " is mine, revision 3, licence mit: fp32, 4 files, pairs of at most 256 tokens\n"; code != exitOK || stdout != want {
+	if want := imported + " is mine, revision 3, licence mit: fp32 of onnx/model.onnx, 4 files, pairs of at most 256 tokens\n"; code != exitOK || stdout != want {
 		t.Fatalf("import: exit code %d, %q, want %q: %s", code, stdout, want, stderr)
+	}
+	code, _, stderr = runWith([]string{"model", "import", exported(t), imported + "-int8", "--int8"})
+	if code != exitFailed || !strings.Contains(stderr, "find an int8 graph for ") || !strings.Contains(stderr, "there are onnx/model.onnx") {
+		t.Errorf("import --int8 of an export without: exit code %d: %s", code, stderr)
+	}
+	if code, _, stderr = runWith([]string{"model", "import", exported(t), imported + "-int8", "--int8", "--file=model.onnx"}); code != exitUsage || !strings.Contains(stderr, "--int8") {
+		t.Errorf("import with --int8 and --file: exit code %d: %s", code, stderr)
 	}
 	mirror := httptest.NewServer(http.FileServer(http.Dir(models)))
 	defer mirror.Close()

@@ -20,6 +20,7 @@ func modelImportCommand() command {
 			"right, and must not be there before. docs/models.md tells how to export and how to get to 8 bits.",
 		example: []string{
 			"rerankd model import exports/ms-marco-MiniLM-L6-v2 /srv/models/minilm",
+			"rerankd model import exports/mine /srv/models/mine-int8 --int8",
 			"rerankd model import exports/mine /srv/models/mine-int8 --file onnx/model_quantized.onnx --id mine --revision 3",
 			"rerankd model import ~/.cache/huggingface/hub/models--owner--name/snapshots/8c1e0d /srv/models/name",
 		},
@@ -31,8 +32,9 @@ func modelImportCommand() command {
 			{"licence", "TEXT", "licence of the model; else the one in the header of README.md"},
 			{"origin", "TEXT", "where the model comes from; else the repository's address"},
 		},
-		config: true,
-		run:    modelImport,
+		options: []option{{"int8", "take the int8 graph that is best for this processor, of several"}},
+		config:  true,
+		run:     modelImport,
 	}
 }
 
@@ -41,17 +43,20 @@ func modelImport(o outside, in input) error {
 	if err != nil {
 		return err
 	}
+	if in.options["int8"] && in.value("file") != "" {
+		return &usageError{command: "model import", reason: "--int8 chooses a graph, and --file names one"}
+	}
 	return interruptible(o, func(ctx context.Context, p *evaluate.Progress) error {
 		m, err := model.Import(ctx, model.ImportOptions{
-			Source: in.arguments[0], Destination: in.arguments[1], Graph: in.value("file"),
+			Source: in.arguments[0], Destination: in.arguments[1], Graph: in.value("file"), Int8: in.options["int8"],
 			Manifest: onnx.Manifest{ID: in.value("id"), Revision: in.value("revision"), Licence: in.value("licence"), Origin: in.value("origin")},
 			Check:    checkModel(o, c), Progress: p,
 		})
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(o.stdout, "%s is %s, revision %s, licence %s: %s, %d files, pairs of at most %d tokens\n", in.arguments[1],
-			orNone(m.ID), orNone(m.Revision), orNone(m.Licence), m.Precision, len(m.Files), m.MaxTokens)
+		_, err = fmt.Fprintf(o.stdout, "%s is %s, revision %s, licence %s: %s of %s, %d files, pairs of at most %d tokens\n", in.arguments[1],
+			orNone(m.ID), orNone(m.Revision), orNone(m.Licence), m.Precision, printable(m.Graph), len(m.Files), m.MaxTokens)
 		return err
 	})
 }
@@ -64,6 +69,9 @@ func checkModel(o outside, c configs.Config) model.Check {
 			return onnx.Info{}, err
 		}
 		info := engine.Info()
+		if info.Saturates {
+			_, _ = fmt.Fprintln(o.stderr, "Its weights have 8 bits, and this processor cuts sums of their products: "+onnx.SaturationRemedy)
+		}
 		return info, engine.Close()
 	}
 }

@@ -49,6 +49,7 @@ type inspected struct {
 	Head         string  `json:"head"`
 	Batching     string  `json:"batching"`
 	Sway         float64 `json:"sway"`
+	Saturates    bool    `json:"saturates"`
 	Fingerprint  string  `json:"fingerprint"`
 }
 
@@ -97,7 +98,7 @@ func inspectModel(ctx context.Context, o outside, name string, c configs.Config)
 		ID: info.ID, Revision: info.Revision, Licence: info.Licence, Origin: info.Origin,
 		Graph: f.Graph, Architecture: f.Architecture, Layers: f.Layers, Width: f.Width, Vocabulary: f.Vocabulary,
 		MaxTokens: info.MaxTokens, Template: info.Template, Precision: info.Precision, Inputs: inputs, Outputs: outputs, Head: string(info.Head),
-		Batching: string(info.Batching), Sway: info.Sway, Fingerprint: fingerprint,
+		Batching: string(info.Batching), Sway: info.Sway, Saturates: info.Saturates, Fingerprint: fingerprint,
 	}, err
 }
 
@@ -108,7 +109,7 @@ func (m inspected) fields() [][2]string {
 		}
 		return strconv.Itoa(n) + unit
 	}
-	return [][2]string{
+	fields := [][2]string{
 		{"id", orNone(m.ID)},
 		{"revision", orNone(m.Revision)},
 		{"licence", orNone(m.Licence)},
@@ -126,6 +127,10 @@ func (m inspected) fields() [][2]string {
 		{"batching", fmt.Sprintf("pairs run %s; beside others a score moved by %.2g", m.Batching, m.Sway)},
 		{"fingerprint", m.Fingerprint},
 	}
+	if m.Saturates {
+		fields = append(fields, [2]string{"integers", "this processor cuts sums of products: " + onnx.SaturationRemedy})
+	}
+	return fields
 }
 
 func modelVerifyCommand() command {

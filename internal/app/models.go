@@ -186,6 +186,9 @@ func (a *App) loadModel(ctx context.Context, name string, c configs.Engine) (cor
 		slog.String(keyPrecision, info.Precision), slog.Int(keyMaxTokens, info.MaxTokens), slog.Int(keyWorkers, workers(c)),
 		slog.String(keyBatching, string(info.Batching)), slog.Float64(keySway, info.Sway),
 		slog.String(keyRuntime, onnx.Version()), slog.Duration(keyTook, time.Since(start)))
+	if info.Saturates {
+		a.logger.Warn("the model's weights have 8 bits, and this processor cuts sums of their products: "+onnx.SaturationRemedy, slog.String(keyModel, name))
+	}
 	return core{scorer: engine, engine: engine, info: info, fingerprint: engine.Fingerprint()}, nil
 }
 

@@ -29,6 +29,8 @@ type ImportOptions struct {
 	// Graph is the path of the graph in Source, with slashes. "" takes model.onnx or
 	// onnx/model.onnx, or the only file there is.
 	Graph string
+	// Int8 takes, instead of that, the int8 graph that is best for this processor.
+	Int8 bool
 	// Manifest brings what the caller knows: ID, Revision, Licence and Origin. What
 	// is empty is taken from Source where that tells it.
 	Manifest onnx.Manifest
@@ -46,7 +48,7 @@ type Check func(ctx context.Context, folder string) (onnx.Info, error)
 // the manifest. On error nothing is left behind.
 func Import(ctx context.Context, o ImportOptions) (m onnx.Manifest, err error) {
 	source := os.DirFS(o.Source)
-	files, err := exported(source, o.Graph)
+	files, err := exported(source, o)
 	if err != nil {
 		return onnx.Manifest{}, fmt.Errorf("read %s: %w", o.Source, err)
 	}
@@ -76,6 +78,7 @@ func Import(ctx context.Context, o ImportOptions) (m onnx.Manifest, err error) {
 	if err != nil {
 		return onnx.Manifest{}, err
 	}
+	m.Graph = files[graphName]
 	m.Precision, m.MaxTokens = info.Precision, info.MaxTokens
 	return m, s.seal(m)
 }
@@ -129,11 +132,18 @@ func listed(m onnx.Manifest) map[string]bool {
 
 // exported finds the files of a model folder in an export: their paths by the
 // names that they get.
-func exported(source fs.FS, graph string) (map[string]string, error) {
+func exported(source fs.FS, o ImportOptions) (map[string]string, error) {
 	if _, err := fs.Stat(source, onnx.ManifestName); err == nil {
 		return nil, fmt.Errorf("it has a %s, so it is a model folder already: copy it, or fetch it with `rerankd model pull`", onnx.ManifestName)
 	}
-	graph, err := chooseGraph(source, graph)
+	choose := func() (string, error) { return chooseGraph(source, o.Graph) }
+	if o.Int8 {
+		choose = func() (string, error) { return chooseInt8(source, thisProcessor()) }
+	}
+	graph, err := choose()
+	if err == nil {
+		err = inOneFile(source, graph)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -151,38 +161,49 @@ func exported(source fs.FS, graph string) (map[string]string, error) {
 
 // chooseGraph returns the path of the graph in an export.
 func chooseGraph(source fs.FS, wish string) (string, error) {
-	var found []string
-	for _, pattern := range []string{"*.onnx", "onnx/*.onnx"} {
-		names, err := fs.Glob(source, pattern)
-		if err != nil {
-			return "", err
-		}
-		found = append(found, names...)
+	found, err := graphs(source)
+	if err != nil {
+		return "", err
 	}
-	there := "there are " + strings.Join(found, ", ")
-	if len(found) == 0 {
-		there = "there is no other"
-	}
-	graph := wish
 	switch {
 	case wish != "" && !fs.ValidPath(wish):
 		return "", fmt.Errorf("the graph %q is no path in the export, with slashes and without dots", wish)
 	case wish != "":
 		if _, err := fs.Stat(source, wish); err != nil {
-			return "", fmt.Errorf("find the graph: %w; %s", err, there)
+			return "", fmt.Errorf("find the graph: %w; %s", err, there(found))
 		}
+		return wish, nil
 	case slices.Contains(found, graphName):
-		graph = graphName
+		return graphName, nil
 	case slices.Contains(found, "onnx/"+graphName):
-		graph = "onnx/" + graphName
+		return "onnx/" + graphName, nil
 	case len(found) == 1:
-		graph = found[0]
+		return found[0], nil
 	case len(found) == 0:
 		return "", fmt.Errorf("find the graph: no .onnx file, also in onnx/: export the model first, see docs/models.md: %w", fs.ErrNotExist)
-	default:
-		return "", fmt.Errorf("choose one of several graphs with --file: %s", there)
 	}
-	return graph, inOneFile(source, graph)
+	return "", fmt.Errorf("choose one of several graphs with --file, or the int8 one for this processor with --int8: %s", there(found))
+}
+
+// graphs are the paths of the graphs in an export.
+func graphs(source fs.FS) ([]string, error) {
+	var found []string
+	for _, pattern := range []string{"*.onnx", "onnx/*.onnx"} {
+		names, err := fs.Glob(source, pattern)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, names...)
+	}
+	return found, nil
+}
+
+// there tells of graphs that were found.
+func there(found []string) string {
+	if len(found) == 0 {
+		return "there is no other"
+	}
+	return "there are " + strings.Join(found, ", ")
 }
 
 // inOneFile refuses a graph whose weights stand beside it: such a folder would be

@@ -49,7 +49,7 @@ func TestImportMakesAFolderThatIsVerified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := onnx.Manifest{ID: "reranker", Revision: "8c1e0d", Licence: "apache-2.0", Origin: "https://huggingface.co/owner/reranker", MaxTokens: 512, Precision: "fp32"}
+	want := onnx.Manifest{ID: "reranker", Revision: "8c1e0d", Licence: "apache-2.0", Origin: "https://huggingface.co/owner/reranker", MaxTokens: 512, Precision: "fp32", Graph: "onnx/model.onnx"}
 	files := m.Files
 	if m.Files = nil; fmt.Sprint(m) != fmt.Sprint(want) {
 		t.Errorf("manifest %+v, want %+v", m, want)
@@ -108,7 +108,7 @@ func TestImportRefusesWhatIsNoExport(t *testing.T) {
 				}
 			}
 		}, "no .onnx file"},
-		{"several graphs", func(m fstest.MapFS, _ *model.ImportOptions) { delete(m, "onnx/model.onnx") }, "--file: there are onnx/model_external.onnx, onnx/model_qint8_arm64.onnx"},
+		{"several graphs", func(m fstest.MapFS, _ *model.ImportOptions) { delete(m, "onnx/model.onnx") }, "with --int8: there are onnx/model_external.onnx, onnx/model_qint8_arm64.onnx"},
 		{"a graph that is not there", func(_ fstest.MapFS, o *model.ImportOptions) { o.Graph = "onnx/other.onnx" }, "there are onnx/model.onnx"},
 		{"a graph outside", func(_ fstest.MapFS, o *model.ImportOptions) { o.Graph = "../model.onnx" }, "no path in the export"},
 		{"weights beside the graph", func(_ fstest.MapFS, o *model.ImportOptions) { o.Graph = "onnx/model_external.onnx" }, "model_external.onnx_data"},
@@ -130,6 +130,23 @@ func TestImportRefusesWhatIsNoExport(t *testing.T) {
 			}
 			onlyThere(t, filepath.Join(dir, "srv"))
 		})
+	}
+}
+
+// Which of several it is depends on the processor, and is said in the manifest.
+func TestImportTakesAnInt8GraphThatTheManifestNames(t *testing.T) {
+	dir, files := t.TempDir(), export()
+	files["onnx/model_quantized.onnx"] = &fstest.MapFile{Data: []byte("any")}
+	o := model.ImportOptions{Source: onDisk(t, dir, "export", files), Destination: filepath.Join(dir, "mine"), Int8: true, Check: tells(onnx.Info{Precision: "int8"})}
+	m, err := model.Import(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if taken, ok := files[m.Graph]; !ok || m.Graph == "onnx/model.onnx" || m.Files["model.onnx"] != sum(taken.Data) {
+		t.Errorf("the manifest says %+v, want an int8 graph and its checksum", m)
+	}
+	if read, err := onnx.ReadManifest(os.DirFS(o.Destination)); err != nil || read.Graph != m.Graph {
+		t.Errorf("read again: %+v, %v", read, err)
 	}
 }
 

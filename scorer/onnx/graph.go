@@ -22,7 +22,8 @@ const (
 	nodeOperator   = 4
 	tensorType     = 2
 
-	typeFloat16 = 10 // of a tensor
+	typeInt8    = 3 // of a tensor
+	typeFloat16 = 10
 )
 
 // graph is what the file of a model tells about its operators.
@@ -31,6 +32,9 @@ type graph struct {
 	halves    int            // tensors of weights with 16 bits a number
 	output    string         // name of the first output
 	makers    map[string]node
+
+	wide       map[string]bool // weights with 8 bits and a sign that use all of them
+	multiplied []string        // inputs of products of integers
 }
 
 // node is what makes a value: an operator of a first input.
@@ -40,7 +44,7 @@ var errGraph = errors.New("not an ONNX file")
 
 // readGraph reads a model's file, skipping its weights.
 func readGraph(model []byte) (*graph, error) {
-	g := &graph{operators: make(map[string]int), makers: make(map[string]node)}
+	g := &graph{operators: make(map[string]int), makers: make(map[string]node), wide: make(map[string]bool)}
 	err := fields(model, func(number protowire.Number, data []byte, _ uint64) error {
 		if number == modelGraph {
 			return fields(data, g.part)
@@ -71,12 +75,7 @@ func (g *graph) part(number protowire.Number, data []byte, _ uint64) error {
 		}
 		maps.Copy(g.makers, outputs)
 	case number == graphWeights:
-		return fields(data, func(number protowire.Number, _ []byte, value uint64) error {
-			if number == tensorType && value == typeFloat16 {
-				g.halves++
-			}
-			return nil
-		})
+		return g.weights(data)
 	case number == graphOutput && g.output == "":
 		return fields(data, func(number protowire.Number, data []byte, _ uint64) error {
 			if number == valueName {
@@ -88,21 +87,57 @@ func (g *graph) part(number protowire.Number, data []byte, _ uint64) error {
 	return nil
 }
 
+// weights looks at a tensor of weights. Those of integers may stand in the list of
+// integers, too, which no exporter does with more than a few.
+func (g *graph) weights(tensor []byte) error {
+	var name string
+	var kind uint64
+	var raw []byte
+	err := fields(tensor, func(number protowire.Number, data []byte, value uint64) error {
+		if number == tensorType {
+			kind = value
+		}
+		if number == tensorName {
+			name = string(data)
+		}
+		if number == tensorRaw {
+			raw = data
+		}
+		return nil
+	})
+	switch kind {
+	case typeFloat16:
+		g.halves++
+	case typeInt8:
+		if beyond(raw) {
+			g.wide[name] = true
+		}
+	}
+	return err
+}
+
 // node counts a node and returns it by each of its outputs.
 func (g *graph) node(data []byte) (map[string]node, error) {
 	var n node
-	var outputs []string
+	var inputs, outputs []string
 	err := fields(data, func(number protowire.Number, data []byte, _ uint64) error {
-		switch {
-		case number == nodeInput && n.input == "":
-			n.input = string(data)
-		case number == nodeOutput:
+		if number == nodeInput {
+			inputs = append(inputs, string(data))
+		}
+		if number == nodeOutput {
 			outputs = append(outputs, string(data))
-		case number == nodeOperator:
+		}
+		if number == nodeOperator {
 			n.operator = string(data)
 		}
 		return nil
 	})
+	if len(inputs) > 0 {
+		n.input = inputs[0]
+	}
+	if integerProducts[n.operator] {
+		g.multiplied = append(g.multiplied, inputs...)
+	}
 	g.operators[n.operator]++
 	made := make(map[string]node, len(outputs))
 	for _, name := range outputs {

@@ -69,6 +69,9 @@ type Info struct {
 	// Sway is how far the scores of a few pairs moved with the pairs beside them,
 	// at most.
 	Sway float64
+	// Saturates tells that the weights have 8 bits and that this processor, which was
+	// tried, cuts sums of their products: scores are not those of the model elsewhere.
+	Saturates bool
 }
 
 // Load makes an Engine of a model folder's files, of which it keeps none. It
@@ -122,6 +125,11 @@ func load(f Files, o Options) (*Engine, error) {
 	e.fingerprint = fingerprint(f, e.info, tok.PadID())
 	if err := e.settleBatching(context.Background()); err != nil {
 		return nil, err
+	}
+	if g.eightBits() {
+		if e.info.Saturates, err = saturates(); err != nil {
+			return nil, errors.Join(fmt.Errorf("try products of integers: %w", err), e.Close())
+		}
 	}
 	return e, nil
 }

@@ -30,6 +30,8 @@ type Manifest struct {
 	MaxTokens int `json:"max_tokens,omitempty"`
 	// Precision names the arithmetic, such as "fp32" or "int8".
 	Precision string `json:"precision,omitempty"`
+	// Graph is the path that the graph had in the export that the folder was made of.
+	Graph string `json:"graph,omitempty"`
 	// Files maps file names of the folder to their SHA-256 in hexadecimal.
 	Files map[string]string `json:"files,omitempty"`
 }
@@ -69,7 +71,7 @@ var (
 
 func (m Manifest) check() error {
 	for key, text := range map[string]string{
-		"id": m.ID, "revision": m.Revision, "licence": m.Licence, "origin": m.Origin, "precision": m.Precision,
+		"id": m.ID, "revision": m.Revision, "licence": m.Licence, "origin": m.Origin, "precision": m.Precision, "graph": m.Graph,
 	} {
 		odd := strings.ContainsFunc(text, func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) })
 		if odd || len(text) > maxManifestText {

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 
@@ -57,11 +58,43 @@ func productModel(size int) []byte {
 	}
 	right = message(right, tensorRaw, raw)
 
-	node := message(message(nil, nodeInput, []byte("left")), nodeInput, []byte("right"))
-	node = message(message(node, nodeOutput, []byte("product")), nodeOperator, []byte("MatMul"))
-	graph := message(message(nil, graphNode, node), graphName, []byte("product"))
+	graph := message(message(nil, graphNode, productNode("MatMul")), graphName, []byte("product"))
 	graph = message(graph, graphWeights, right)
 	graph = message(message(graph, graphInput, value("left")), graphOutput, value("product"))
+	return productOf(graph)
+}
+
+// Greatest values of 8 bits, without and with a sign.
+const (
+	greatestActivation = 255
+	greatestWeight     = 127
+
+	elementUint8 = 2
+	elementInt32 = 6
+)
+
+// integerProductModel is an ONNX model of one node, product = left × right, of a row
+// of so many unsigned 8-bit integers and a constant matrix of the greatest signed ones.
+func integerProductModel(inner, width int) []byte {
+	value := func(name string, element, columns int) []byte {
+		shape := message(message(nil, shapeDim, number(nil, dimValue, 1)), shapeDim, number(nil, dimValue, columns))
+		tensor := message(number(nil, typeElement, element), typeShape, shape)
+		return message(message(nil, valueName, []byte(name)), valueType, message(nil, typeTensor, tensor))
+	}
+	right := number(number(number(nil, tensorDims, inner), tensorDims, width), tensorType, typeInt8)
+	right = message(message(right, tensorName, []byte("right")), tensorRaw, bytes.Repeat([]byte{greatestWeight}, inner*width))
+	graph := message(message(nil, graphNode, productNode("MatMulInteger")), graphName, []byte("product"))
+	graph = message(graph, graphWeights, right)
+	graph = message(message(graph, graphInput, value("left", elementUint8, inner)), graphOutput, value("product", elementInt32, width))
+	return productOf(graph)
+}
+
+func productNode(operator string) []byte {
+	node := message(message(nil, nodeInput, []byte("left")), nodeInput, []byte("right"))
+	return message(message(node, nodeOutput, []byte("product")), nodeOperator, []byte(operator))
+}
+
+func productOf(graph []byte) []byte {
 	model := message(number(nil, modelIRVersion, irVersion), modelGraph, graph)
 	return message(model, modelOpset, number(nil, opsetVersion, operatorSet))
 }
