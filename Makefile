@@ -72,6 +72,11 @@ bench: native ## measure pass-through, added latency and pairs a second; BENCHTI
 soak: build ## load the program for ten minutes and watch its memory; ARGS='-for 1m' for a short one
 	@go run ./e2e/soak $(ARGS)
 
+# Two cores for every peer, in turns. Nothing else should run on the machine.
+.PHONY: bench-peers
+bench-peers: build ## measure rerankers and proxies beside this one: ARGS='--quick', '--only mixed,pass', '--help'
+	@e2e/peers/peers.sh $(ARGS)
+
 # fuzz_one TARGET DIR fuzzes one target. At its end Go's engine now and then
 # reports its own deadline as a failure, without an input: that is tried again.
 define fuzz_one
