@@ -6,9 +6,9 @@ import (
 )
 
 // PartialError is the error of a call whose context ended when some of its
-// passages were scored, or which was ended on purpose ([ErrEnough]). It wraps why the
-// rest were not, so that errors.Is finds [context.DeadlineExceeded] in it, and a caller that knows nothing of partial
-// results sees an ordinary error.
+// passages were scored, or which was ended on purpose ([ErrEnough]). It wraps why
+// the rest were not, so that errors.Is finds [context.DeadlineExceeded] in it, and
+// a caller that knows nothing of partial results sees an ordinary error.
 //
 // A Scorer that can tell returns one; a decorator passes it on in the terms of
 // its own passages. Find it with errors.As. The slices belong to whoever gets it.

@@ -57,11 +57,10 @@ func (e *CountError) Unwrap() error { return scorer.ErrScores }
 // passages nothing is scored. An error is the scorer's, and no order comes with it.
 //
 // When the time ended with some of the passages scored, or when these were enough,
-// that is no error. Documents
-// without a scored passage then stand below the others, in their own order or in
-// that of the first step of a cascade: the i-th of n, from 0, is shown with the
-// lowest score of the model times (n-i)/(n+1). With a least score they are left
-// out, since nobody knows that they reach it.
+// that is no error. Documents without a scored passage then stand below the others,
+// in their own order or in that of the first step of a cascade: the i-th of n, from
+// 0, is shown with the lowest score of the model times (n-i)/(n+1). With a least
+// score they are left out, since nobody knows that they reach it.
 func Rank(ctx context.Context, s scorer.Scorer, r Request) (Ranking, error) {
 	if len(r.Passages) == 0 {
 		return Ranking{}, nil
