@@ -74,6 +74,9 @@ func (cmp *comparison) passThrough(ctx context.Context, paths []path, w workload
 		watch := watchStrangers()
 		for i := range paths {
 			at := (i + round) % len(paths)
+			if err := ctx.Err(); err != nil {
+				return part, err
+			}
 			row := &part.Rows[at]
 			row.Name, row.Kind = paths[at].name, paths[at].kind
 			if err := paths[at].measure(ctx, w, row, round > 0); err != nil {

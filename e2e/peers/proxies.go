@@ -103,7 +103,7 @@ func (cmp *comparison) startProxy(ctx context.Context, p proxy, request []byte) 
 	}
 	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // one of those above
 	cmd.Env = []string{"XDG_CONFIG_HOME=" + dir, "XDG_DATA_HOME=" + dir}
-	started, err := launch(ctx, dir, cmd)
+	started, err := launch(dir, cmd)
 	if err != nil {
 		return nil, "", err
 	}

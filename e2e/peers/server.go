@@ -64,7 +64,7 @@ func startServer(ctx context.Context, dir string, d dialect, told map[string]str
 	if err != nil {
 		return nil, err
 	}
-	p, err := launch(ctx, dir, command(port))
+	p, err := launch(dir, command(port))
 	if err != nil {
 		return nil, err
 	}

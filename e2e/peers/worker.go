@@ -61,13 +61,16 @@ func environment() []string {
 }
 
 // launch starts a process, with what its environment has beyond all peers'. It is
-// stopped by stop, and with ctx.
-func launch(ctx context.Context, dir string, cmd *exec.Cmd) (*process, error) {
+// stopped by stop, and with the command's context.
+func launch(dir string, cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(environment(), cmd.Env...), &p.said
 	if cmd.Stdout == nil {
 		cmd.Stdout = &p.said
 	}
+	// A program that is asked to end takes its own children with it.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopLimit
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -75,7 +78,6 @@ func launch(ctx context.Context, dir string, cmd *exec.Cmd) (*process, error) {
 		_ = cmd.Wait() // how it ended nobody asks: it should not have
 		close(p.done)
 	}()
-	context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() }) // one that has ended needs none
 	return p, nil
 }
 
@@ -124,7 +126,7 @@ func startPipe(ctx context.Context, name string, args ...string) (worker, error)
 	}
 	cmd.Stdout = write
 	p := &pipe{in: in, out: bufio.NewReaderSize(read, 1<<20)}
-	p.process, err = launch(ctx, "", cmd)
+	p.process, err = launch("", cmd)
 	_ = write.Close() // the child has its own
 	if err != nil {
 		return nil, err
