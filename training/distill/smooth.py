@@ -44,7 +44,8 @@ def pairs(prepared, count=PAIRS, seed=1):
     """Model inputs of queries of the training data, each with a candidate of BM25's."""
     texts = Texts(prepared, torch.device("cpu"), 256)
     rng = np.random.default_rng(seed)
-    rows = rng.choice(np.nonzero(prepared["lexical"][:, 0] >= 0)[0], count, replace=False)
+    found = np.nonzero(prepared["lexical"][:, 0] >= 0)[0]
+    rows = rng.choice(found, min(count, len(found)), replace=False)
     queries, passages = prepared["query"][rows].astype(np.int64), prepared["lexical"][rows, 0].astype(np.int64)
     for i, length in enumerate(texts.lengths(queries, passages)):
         ids, types, mask = texts.pairs(queries[i : i + 1], passages[i : i + 1], int(length))
