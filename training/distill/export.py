@@ -144,11 +144,16 @@ def head(graph, x, state):
     return logits
 
 
+def depth(state):
+    """How many layers the encoder of a state has."""
+    return len({key.split(".")[1] for key in state if key.startswith("layers.")})
+
+
 def model(state, form, quantised=None, block=128, finer=(), smoothing=None):
     """The ONNX model of a state (arrays by the names of bert.Encoder). quantised: the words' integers, scale and zero point where they stay a teacher's; block: of the nbits forms;
     finer: matrices of the int8 form that are nbits8; smoothing: the factors of smooth.factors, of the int8 form."""
     graph = Graph(form, block, finer, smoothing)
-    layers = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("layers."))
+    layers = depth(state)
     mask = graph.add("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
     x = embeddings(graph, state, quantised)
     for n in range(layers):
@@ -201,7 +206,7 @@ def smoothing_of(args, state):
         return kept
     if not (args.work / "prepared.npz").exists():
         raise SystemExit(f"export: {args.work} has no prepared.npz to find outliers with: run the stage prepare first")
-    layers = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("layers."))
+    layers = depth(state)
     return {name: smooth.factors(most) for name, most in smooth.ranges(model(state, "fp32"), layers, smooth.pairs(np.load(args.work / "prepared.npz"))).items()}
 
 
@@ -212,7 +217,7 @@ def check(made, state, vocabulary):
 
     from . import bert, train
 
-    layers = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("layers."))
+    layers = depth(state)
     encoder = train.resize(bert.Encoder(layers), state["layers.0.up.weight"].shape[0])
     encoder.load_state_dict({k: torch.as_tensor(v) for k, v in state.items()})
     rng = np.random.default_rng(1)
@@ -231,7 +236,7 @@ def check(made, state, vocabulary):
 
 def description(state):
     """config.json: the architecture, in the words of the transformers library."""
-    layers = len({key.split(".")[1] for key in state if key.startswith("layers.")})
+    layers = depth(state)
     return {
         "model_type": "bert",
         "architectures": ["BertForSequenceClassification"],
