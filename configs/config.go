@@ -15,7 +15,7 @@ type Config struct {
 	Upstream        Upstream      `yaml:"upstream"`
 	Limits          Limits        `yaml:"limits"`
 	Rerank          Rerank        `yaml:"rerank"`
-	Endpoints       []Endpoint    `yaml:"endpoints" usage:"the inference ids that a search may name, each with its model: builtin, or a model folder; and what else is set" limits:"1 to 64, each id once; as a variable or flag: id=model, and ;key=value for the rest, separated by commas"`
+	Endpoints       []Endpoint    `yaml:"endpoints" usage:"the inference ids that a search may name, each with its model: builtin, builtin-tiny, or a model folder; and what else is set" limits:"1 to 64, each id once; as a variable or flag: id=model, and ;key=value for the rest, separated by commas"`
 	Rules           []Rule        `yaml:"rules" usage:"the ordinary searches that are reranked without a reranker in their body: index, field, endpoint, window, query, apply" limits:"0 to 64; as a variable or flag: key=value pairs separated by semicolons, rules by commas"`
 	Inference       Inference     `yaml:"inference"`
 	Engine          Engine        `yaml:"engine"`
@@ -75,7 +75,7 @@ type Rerank struct {
 type Endpoint struct {
 	// ID is what a search names as inference_id.
 	ID string `yaml:"id"`
-	// Model is ModelBuiltin, the path of a model folder, or a test model.
+	// Model is ModelBuiltin or ModelTiny, the path of a model folder, or a test model.
 	Model string `yaml:"model"`
 	// Deadline is how long scoring may take: what is scored by then comes first.
 	// 0: as long as rerank.timeout lets it.
@@ -118,11 +118,12 @@ type Inference struct {
 // Models of an [Endpoint] that are no folder. A folder of such a name is meant by
 // ./name.
 const (
-	ModelBuiltin = "builtin" // the model inside the program
-	ModelOverlap = "overlap" // test model: share of the query's words
-	ModelNumeric = "numeric" // test model: the number that a passage is
-	ModelFailing = "failing" // test model: fails every call
-	ModelShort   = "short"   // test model: as numeric, with one score too few
+	ModelBuiltin = "builtin"      // the default model, inside the program
+	ModelTiny    = "builtin-tiny" // the smaller and faster one inside the program
+	ModelOverlap = "overlap"      // test model: share of the query's words
+	ModelNumeric = "numeric"      // test model: the number that a passage is
+	ModelFailing = "failing"      // test model: fails every call
+	ModelShort   = "short"        // test model: as numeric, with one score too few
 )
 
 // Engine is the use of the machine by the models.

@@ -79,7 +79,7 @@ func (e Endpoint) validatePatience(p *problems, path string) {
 func (p *problems) model(path, model string, testModels bool) {
 	switch model {
 	case "":
-		p.add(path, "want %s or a model folder", ModelBuiltin)
+		p.add(path, "want %s, %s or a model folder", ModelBuiltin, ModelTiny)
 	case ModelOverlap, ModelNumeric, ModelFailing, ModelShort:
 		if !testModels {
 			p.add(path, "%q is for tests only; a folder of this name is ./%s", model, model)

@@ -46,7 +46,7 @@ func TestValidateNamesThePathOfEachProblem(t *testing.T) {
 		{"an endpoint without id", func(c *configs.Config) { c.Endpoints = append(c.Endpoints, configs.Endpoint{Model: "m"}) }, "endpoints[1].id: want 1 to 256 letters"},
 		{"an id with a slash", func(c *configs.Config) { c.Endpoints = append(c.Endpoints, configs.Endpoint{ID: "a/b", Model: "m"}) }, "endpoints[1].id: want 1 to 256 letters"},
 		{"an id twice", func(c *configs.Config) { c.Endpoints = append(c.Endpoints, c.Endpoints[0]) }, "endpoints[1].id: "},
-		{"an endpoint without model", func(c *configs.Config) { c.Endpoints[0].Model = "" }, "endpoints[0].model: want builtin or a model folder"},
+		{"an endpoint without model", func(c *configs.Config) { c.Endpoints[0].Model = "" }, "endpoints[0].model: want builtin, builtin-tiny or a model folder"},
 		{"a test model", func(c *configs.Config) { c.Endpoints[0].Model = "overlap" }, "endpoints[0].model: \"overlap\" is for tests only"},
 		{"the other test model", func(c *configs.Config) { c.Endpoints[0].Model = "numeric" }, "endpoints[0].model: \"numeric\" is for tests only"},
 		{"an endpoint that ranks too much", func(c *configs.Config) { c.Endpoints[0].TopN = 10001 }, "endpoints[0].top_n: must be from 0 to 10000, got 10001"},

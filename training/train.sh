@@ -4,7 +4,7 @@
 # again, and training goes on from its last checkpoint.
 #
 #   train.sh --data FOLDER… [--eval FOLDER…] [--quick] [--from MODEL] [--out DIR] [--work DIR] [option of train…]
-#   train.sh STAGE [option…]       one stage alone: teachers prepare teach train export ablate
+#   train.sh STAGE [option…]       one stage alone: teachers prepare teach train tiny export ablate
 set -euo pipefail
 
 ME=train
@@ -17,7 +17,7 @@ usage() {
 	printf '\n--quick is a short run on a sample of the data: under 20 minutes on two cores, and no model to ship.\nThe options of the stages: %s STAGE --help\n' "$0"
 }
 
-STAGES=' teachers prepare teach train export ablate '
+STAGES=' teachers prepare teach train tiny export ablate '
 WORK=$(cache_dir)/training
 VENV=$WORK/venv
 

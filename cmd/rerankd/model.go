@@ -13,7 +13,6 @@ import (
 	"github.com/rerankd/rerankd/configs"
 	"github.com/rerankd/rerankd/internal/app"
 	"github.com/rerankd/rerankd/internal/evaluate"
-	"github.com/rerankd/rerankd/scorer/builtin"
 	"github.com/rerankd/rerankd/scorer/onnx"
 )
 
@@ -33,10 +32,10 @@ func modelCommand() command {
 	}
 }
 
-// openModelFolder opens the built-in model by its name, and others by their path.
+// openModelFolder opens the models inside the program by name, and others by their path.
 func openModelFolder(name string) (fs.FS, error) {
-	if name == configs.ModelBuiltin {
-		return builtin.Model(), nil
+	if folder, inside := app.Builtin(name); inside {
+		return folder, nil
 	}
 	info, err := os.Stat(name)
 	if err == nil && !info.IsDir() {

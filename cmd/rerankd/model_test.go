@@ -55,10 +55,10 @@ func TestModelListHasTheBuiltInAndWhatEndpointsUse(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &list); err != nil {
 		t.Fatal(err)
 	}
-	if len(list) != 3 {
-		t.Fatalf("%d models, want 3: the folder is configured and listed once\n%s", len(list), stdout)
+	if len(list) != 4 {
+		t.Fatalf("%d models, want 4: the folder is configured and listed once\n%s", len(list), stdout)
 	}
-	for i, want := range []struct{ id, endpoint string }{{"rerankd-mini", ".rerank-v1-elasticsearch"}, {"reference-bert-2x64", "e"}, {"", "f"}} {
+	for i, want := range []struct{ id, endpoint string }{{"rerankd-mini", ".rerank-v1-elasticsearch"}, {"rerankd-tiny", ""}, {"reference-bert-2x64", "e"}, {"", "f"}} {
 		if got := list[i]; got.ID != want.id || strings.Join(got.Endpoints, " ") != want.endpoint || (got.Error != "") != (want.id == "") {
 			t.Errorf("model %d: %+v, want %+v", i, got, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/rerankd/rerankd/configs"
+	"github.com/rerankd/rerankd/internal/app"
 	"github.com/rerankd/rerankd/internal/model"
 )
 
@@ -15,7 +16,7 @@ func modelListCommand() command {
 	return command{
 		name:    "model list",
 		summary: "the models in a folder, and those of the configuration",
-		about: "Prints the model that is built in, those that the endpoints of the configuration name, and those\n" +
+		about: "Prints the models that are built in, those that the endpoints of the configuration name, and those\n" +
 			"in FOLDER, each a folder of its own. It reads their manifests and loads none.",
 		example: []string{
 			"rerankd model list",
@@ -54,7 +55,7 @@ func modelList(o outside, in input) error {
 			list = append(list, describeListed(name, f, err, c.Endpoints))
 		}
 	}
-	for _, name := range append([]string{configs.ModelBuiltin}, configuredModels(c)...) {
+	for _, name := range append([]string{configs.ModelBuiltin, configs.ModelTiny}, configuredModels(c)...) {
 		f, err := readModelFolder(name)
 		add(name, f, err)
 	}
@@ -85,7 +86,7 @@ func readModelFolder(name string) (model.Folder, error) {
 
 // absolute makes two spellings of a folder one.
 func absolute(name string) string {
-	if name == configs.ModelBuiltin {
+	if _, inside := app.Builtin(name); inside {
 		return name
 	}
 	if path, err := filepath.Abs(name); err == nil {
@@ -100,7 +101,7 @@ func configuredModels(c configs.Config) []string {
 	for _, e := range c.Endpoints {
 		for _, name := range []string{e.Model, e.First} {
 			switch name {
-			case "", configs.ModelBuiltin, configs.ModelOverlap, configs.ModelNumeric, configs.ModelFailing, configs.ModelShort:
+			case "", configs.ModelBuiltin, configs.ModelTiny, configs.ModelOverlap, configs.ModelNumeric, configs.ModelFailing, configs.ModelShort:
 			default:
 				names = append(names, name)
 			}

@@ -262,6 +262,21 @@ func TestTheBuiltinModelRuns(t *testing.T) {
 	}
 }
 
+func TestTheBuiltinModelsRunAsACascade(t *testing.T) {
+	conf := testConfig(newUpstream(t).URL)
+	conf.Endpoints[0].First, conf.Endpoints[0].Keep, conf.Endpoints[0].Model = configs.ModelTiny, 2, configs.ModelBuiltin
+	a, log := start(t, conf)
+	status, answer := do(t, client(t), search(t, "http://"+a.Addr()+"/i/_search", "words"))
+	if got := order(t, answer); status != http.StatusOK || got != "2 3 1" {
+		t.Errorf("status %d, order %q, want 2 3 1: %s", status, got, answer)
+	}
+	for _, id := range []string{"rerankd-mini", "rerankd-tiny"} {
+		if !strings.Contains(log.String(), id) {
+			t.Errorf("%s is not in the log:\n%s", id, log)
+		}
+	}
+}
+
 // The first hit is the shortest, so that nobody who sees one alone needs the third.
 func TestAnEndpointWithPatienceLeavesOutWhatThePageDoesNotNeed(t *testing.T) {
 	config := testConfig(newUpstream(t).URL)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"runtime"
@@ -230,8 +231,20 @@ func OpenEngine(ctx context.Context, name string, c configs.Engine, observe func
 }
 
 func openFiles(name string) (onnx.Files, error) {
-	if name != configs.ModelBuiltin {
-		return onnx.OpenFolder(name)
+	if folder, inside := Builtin(name); inside {
+		return onnx.Open(folder)
 	}
-	return onnx.Open(builtin.Model())
+	return onnx.OpenFolder(name)
+}
+
+// Builtin returns the folder of a model that is inside the program, by its name in
+// the configuration.
+func Builtin(name string) (folder fs.FS, inside bool) {
+	switch name {
+	case configs.ModelBuiltin:
+		return builtin.Model(), true
+	case configs.ModelTiny:
+		return builtin.Tiny(), true
+	}
+	return nil, false
 }

@@ -50,7 +50,7 @@ func (a *App) reload(ctx context.Context, list models, c configs.Engine, store *
 
 func (a *App) reloadModel(ctx context.Context, m *model, c configs.Engine, store *cache.Store) (changed bool, err error) {
 	before := m.current()
-	if before.engine == nil || m.name == configs.ModelBuiltin {
+	if _, inside := Builtin(m.name); inside || before.engine == nil {
 		return false, nil
 	}
 	manifest, err := onnx.ReadManifest(os.DirFS(m.name))

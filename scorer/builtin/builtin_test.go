@@ -9,7 +9,13 @@ import (
 )
 
 func TestEmbeddedFilesAreThoseOfTheManifest(t *testing.T) {
-	folder := Model()
+	for id, folder := range map[string]fs.FS{"rerankd-mini": Model(), "rerankd-tiny": Tiny()} {
+		t.Run(id, func(t *testing.T) { checkManifest(t, folder, id) })
+	}
+}
+
+func checkManifest(t *testing.T, folder fs.FS, id string) {
+	t.Helper()
 	data, err := fs.ReadFile(folder, "rerankd.json")
 	if err != nil {
 		t.Fatal(err)
@@ -21,8 +27,8 @@ func TestEmbeddedFilesAreThoseOfTheManifest(t *testing.T) {
 	if err := json.Unmarshal(data, &manifest); err != nil {
 		t.Fatal(err)
 	}
-	if manifest.ID == "" || manifest.Licence == "" || manifest.Origin == "" {
-		t.Errorf("manifest lacks its id, licence or origin: %+v", manifest)
+	if manifest.ID != id || manifest.Licence == "" || manifest.Origin == "" {
+		t.Errorf("manifest lacks its licence or origin, or its id isn't %s: %+v", id, manifest)
 	}
 	for _, name := range []string{"model.onnx", "tokenizer.json"} {
 		if manifest.Files[name] == "" {
@@ -42,10 +48,22 @@ func TestEmbeddedFilesAreThoseOfTheManifest(t *testing.T) {
 	}
 }
 
-// The size is part of what the model is for: a program that anyone can fetch.
-func TestTheModelIsSmall(t *testing.T) {
-	total := int64(0)
-	err := fs.WalkDir(Model(), ".", func(_ string, entry fs.DirEntry, err error) error {
+// The size is part of what the models are for: a program that anyone can fetch.
+func TestTheModelsAreSmall(t *testing.T) {
+	for _, m := range []struct {
+		name   string
+		folder fs.FS
+		most   int64
+	}{{"mini", Model(), 25_000_000}, {"tiny", Tiny(), 17_000_000}} {
+		if total := size(t, m.folder); total == 0 || total > m.most {
+			t.Errorf("%s has %d bytes, want at most %d", m.name, total, m.most)
+		}
+	}
+}
+
+func size(t *testing.T, folder fs.FS) (total int64) {
+	t.Helper()
+	err := fs.WalkDir(folder, ".", func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -58,8 +76,5 @@ func TestTheModelIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const most = 25_000_000
-	if total == 0 || total > most {
-		t.Errorf("the embedded model has %d bytes, want at most %d", total, most)
-	}
+	return total
 }

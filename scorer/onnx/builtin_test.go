@@ -24,12 +24,31 @@ type builtinVector struct {
 	Logit   float32  `json:"logit"`
 }
 
-// The vectors are whole batches, since in this model a pair's score depends on
+// builtinModels are the models inside the program.
+var builtinModels = []struct {
+	name string
+	load func(testing.TB, Options) *Engine
+}{{"mini", loadBuiltin}, {"tiny", loadTiny}}
+
+// The vectors are whole batches, since in these models a pair's score depends on
 // its company.
-func TestBuiltinModelEqualsTheReferenceBatchByBatch(t *testing.T) {
-	e := loadBuiltin(t, Options{Workers: 1})
+func TestBuiltinModelsEqualTheReferenceBatchByBatch(t *testing.T) {
 	var batches [][]builtinVector
 	readJSON(t, "testdata/builtin/vectors.json", &batches)
+	t.Run("mini", func(t *testing.T) { equalTheReference(t, loadBuiltin(t, Options{Workers: 1}), batches) })
+
+	var logits [][]float32
+	readJSON(t, "testdata/builtin/tiny.json", &logits)
+	for i, batch := range batches {
+		for j := range batch {
+			batch[j].Logit = logits[i][j]
+		}
+	}
+	t.Run("tiny", func(t *testing.T) { equalTheReference(t, loadTiny(t, Options{Workers: 1}), batches) })
+}
+
+func equalTheReference(t *testing.T, e *Engine, batches [][]builtinVector) {
+	t.Helper()
 	bound := tolerance
 	if !cpu.X86.HasAVX512VNNI {
 		bound = anotherKernel
@@ -80,7 +99,13 @@ func encodeForTest(t *testing.T, e *Engine, v builtinVector) tokenizer.Pair {
 // However a model is quantised, a score that was kept must be the score that the
 // model would give again, in whatever company.
 func TestAScoreDoesNotDependOnThePairsBesideIt(t *testing.T) {
-	e := loadBuiltin(t, Options{})
+	for _, m := range builtinModels {
+		t.Run(m.name, func(t *testing.T) { aloneAsTogether(t, m.load(t, Options{})) })
+	}
+}
+
+func aloneAsTogether(t *testing.T, e *Engine) {
+	t.Helper()
 	bound := 0.0 // a pair that runs alone is the same work each time
 	if e.Info().Batching == Together {
 		bound = mostSway
@@ -118,8 +143,14 @@ func mixedPassages(t *testing.T, n int) []string {
 	return passages[:n]
 }
 
-func TestBuiltinModelPutsTheAnswerFirst(t *testing.T) {
-	e := loadBuiltin(t, Options{})
+func TestBuiltinModelsPutTheAnswerFirst(t *testing.T) {
+	for _, m := range builtinModels {
+		t.Run(m.name, func(t *testing.T) { answersFirst(t, m.load(t, Options{})) })
+	}
+}
+
+func answersFirst(t *testing.T, e *Engine) {
+	t.Helper()
 	answers := map[string]string{
 		"how do I read a file line by line":    "A Scanner reads input and splits it into lines; call Scan until it returns false.",
 		"what causes the tides":                "The Moon's gravity pulls the oceans, so the water rises twice a day on most coasts.",

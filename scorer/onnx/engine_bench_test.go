@@ -3,6 +3,7 @@ package onnx
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +16,17 @@ import (
 
 func loadBuiltin(tb testing.TB, o Options) *Engine {
 	tb.Helper()
-	f, err := Open(builtin.Model())
+	return loadFolder(tb, builtin.Model(), o)
+}
+
+func loadTiny(tb testing.TB, o Options) *Engine {
+	tb.Helper()
+	return loadFolder(tb, builtin.Tiny(), o)
+}
+
+func loadFolder(tb testing.TB, folder fs.FS, o Options) *Engine {
+	tb.Helper()
+	f, err := Open(folder)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -28,7 +39,7 @@ func BenchmarkScore(b *testing.B) {
 	for _, model := range []struct {
 		name string
 		load func(testing.TB, Options) *Engine
-	}{{"reference", loadReference}, {"builtin", loadBuiltin}} {
+	}{{"reference", loadReference}, {"builtin", loadBuiltin}, {"tiny", loadTiny}} {
 		for _, tokens := range []int{20, 128, 256} {
 			b.Run(fmt.Sprintf("%s/%d tokens", model.name, tokens), func(b *testing.B) {
 				benchmarkScore(b, model.load(b, Options{}), tokens)

@@ -29,6 +29,16 @@ func TestTheOperatorsThatRunAreThoseThatWereMeasured(t *testing.T) {
 			"MatMulInteger": 0, "DynamicQuantizeLinear": 0, "Softmax": 0, "Erf": 0, "ReduceMean": 0,
 		})
 	})
+	t.Run("the smaller built-in model", func(t *testing.T) {
+		files, err := Open(builtin.Tiny())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantOperators(t, files, map[string]int{
+			"MultiHeadAttention": 2, "DynamicQuantizeMatMul": 9, "Gelu": 2, "LayerNormalization": 5, "SkipLayerNormalization": 0,
+			"MatMulInteger": 0, "DynamicQuantizeLinear": 0, "Softmax": 0, "Erf": 0, "ReduceMean": 0,
+		})
+	})
 	for _, tc := range []struct {
 		name string
 		want map[string]int

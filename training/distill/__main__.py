@@ -6,7 +6,7 @@ import pathlib
 
 def arguments():
     parser = argparse.ArgumentParser(prog="distill", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("stage", choices=("teachers", "prepare", "teach", "train", "export", "ablate"))
+    parser.add_argument("stage", choices=("teachers", "prepare", "teach", "train", "tiny", "export", "ablate"))
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for everything that the stages make")
     parser.add_argument("--data", nargs="*", default=[], help="training sources: folders, or folders of them")
     parser.add_argument("--eval", nargs="*", default=[], help="test collections to measure, never trained on")
@@ -15,7 +15,7 @@ def arguments():
     parser.add_argument("--lexical", type=int, default=10, help="candidates a query from BM25")
     parser.add_argument("--made", type=int, default=2, help="queries a passage made by rules")
     parser.add_argument("--dense", type=int, default=3, help="candidates a query from the bi-encoder")
-    parser.add_argument("--groups", type=int, default=0, help="teach so many queries only; 0: all")
+    parser.add_argument("--groups", type=int, default=0, help="teach so many queries only; 0: all, of tiny 40,000")
     parser.add_argument("--name", default="mini", choices=("mini", "tiny"))
     parser.add_argument("--layers", type=int, nargs="*", help="which layers of the teacher the student starts from")
     parser.add_argument("--from", dest="start", type=pathlib.Path, help="weights to go on from instead of the teacher's layers: a .pt, weights/mini.npz, or a model folder that export wrote")

@@ -31,7 +31,7 @@ def run(args):
     for name in args.variants or VARIANTS:
         own = argparse.Namespace(**{**vars(args), **VARIANTS[name], "name": name})
         torch.manual_seed(args.seed)
-        model = train.student("mini", start, own.layers).to(machine.device)
+        model = train.student(start, own.layers).to(machine.device)
         if args.compile:
             model.compile(dynamic=True)
         trainer = train.Trainer(own, model, machine, taught, texts)

@@ -10,29 +10,50 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-HEADS = 12
+from .lexical import Lexical
+
 WIDTH = 384
+HEAD = 32  # units of an attention head
 EPS = 1e-12
 
 
 class Layer(nn.Module):
-    """One post-norm transformer layer; query, key and value are one matrix."""
+    """One post-norm transformer layer; query, key and value are one matrix. seen: units of the attention, HEAD each head; inner: of the feed-forward part."""
 
-    def __init__(self, width=WIDTH, inner=4 * WIDTH):
+    def __init__(self, width=WIDTH, seen=WIDTH, inner=4 * WIDTH):
         super().__init__()
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
+        self.qkv = nn.Linear(width, 3 * seen)
+        self.out = nn.Linear(seen, width)
         self.norm1 = nn.LayerNorm(width, eps=EPS)
         self.up = nn.Linear(width, inner)
         self.down = nn.Linear(inner, width)
         self.norm2 = nn.LayerNorm(width, eps=EPS)
 
-    def forward(self, x, mask):
-        batch, length, width = x.shape
-        q, k, v = linear(self.qkv, x).view(batch, length, 3, HEADS, width // HEADS).permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = norm(self.norm1, x + linear(self.out, seen.transpose(1, 2).reshape(batch, length, width)))
-        return norm(self.norm2, x + linear(self.down, F.gelu(linear(self.up, x))))
+    def forward(self, x, mask, first=False):
+        """The states after the layer; of the first token alone where first is set: [batch, 1, width]."""
+        context = self.context(x, mask, first)
+        x = norm(self.norm1, (x[:, :1] if first else x) + linear(self.out, context))
+        return norm(self.norm2, x + linear(self.down, self.units(x)))
+
+    def context(self, x, mask, first=False):
+        """What attention brings each token, or the first: [batch, length or 1, seen]."""
+        seen = self.out.in_features
+        if first:
+            (asks, tells), (asks_bias, tells_bias) = (p.to(x.dtype).split((seen, 2 * seen)) for p in (self.qkv.weight, self.qkv.bias))
+            q, (k, v) = F.linear(x[:, :1], asks, asks_bias), F.linear(x, tells, tells_bias).split(seen, 2)
+        else:
+            q, k, v = linear(self.qkv, x).split(seen, 2)
+        return attend(*(part.unflatten(2, (-1, HEAD)).transpose(1, 2) for part in (q, k, v)), mask).transpose(1, 2).flatten(2)
+
+    def units(self, x):
+        return F.gelu(linear(self.up, x))
+
+
+def attend(q, k, v, mask):
+    """Attention; on a CPU in single precision, where half takes three times as long."""
+    if q.device.type == "cpu":
+        return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=mask).to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
 def linear(module, x):
@@ -44,15 +65,17 @@ def norm(module, x):
 
 
 class Encoder(nn.Module):
-    """Embeddings and layers. With a head it is a cross-encoder: one logit a pair. Without one it returns the first token's state."""
+    """Embeddings and layers. With a head it is a cross-encoder: one logit a pair. Without one it returns the first token's state. lexical: it is told what the texts have in common."""
 
-    def __init__(self, layers, head=True, vocabulary=30522, positions=512, width=WIDTH):
+    def __init__(self, layers, head=True, vocabulary=30522, positions=512, width=WIDTH, lexical=False):
+        """layers: how many, or the units (seen, inner) of each."""
         super().__init__()
         self.words = nn.Embedding(vocabulary, width)
         self.positions = nn.Embedding(positions, width)
         self.types = nn.Embedding(2, width)
         self.norm = nn.LayerNorm(width, eps=EPS)
-        self.layers = nn.ModuleList(Layer(width) for _ in range(layers))
+        self.layers = nn.ModuleList(Layer(width, *units) for units in ([()] * layers if isinstance(layers, int) else layers))
+        self.lexical = Lexical(vocabulary, width) if lexical else None
         if head:
             self.pooler = nn.Linear(width, width)
             self.classifier = nn.Linear(width, 1)
@@ -60,15 +83,28 @@ class Encoder(nn.Module):
 
     def forward(self, ids, types, mask, dtype=torch.float32):
         """ids and types: [batch, length]; mask: [batch, length], true where a token stands. Returns [batch] logits, or [batch, width]."""
-        x = self.words(ids) + self.positions.weight[: ids.shape[1]] + self.types(types)
-        x = norm(self.norm, x.to(dtype))
+        x, measures, compared = self.embed(ids, types, mask, dtype)
         mask = mask[:, None, None, :]
-        for layer in self.layers:
-            x = layer(x, mask)
-        first = x[:, 0]
+        for n, layer in enumerate(self.layers):
+            x = layer(x, mask, first=n == len(self.layers) - 1)
+            if self.lexical and n == 0:
+                x, more = self.lexical.after_first(x, compared)
+                measures = torch.cat([measures, more], 1)
+        first = x[:, 0].float()
         if not self.head:
-            return first.float()
-        return linear(self.classifier, torch.tanh(linear(self.pooler, first.float())))[:, 0]
+            return first
+        pooled = linear(self.pooler, first)
+        if self.lexical:
+            return linear(self.classifier, torch.tanh(pooled + self.lexical.pooled(measures)))[:, 0] + self.lexical.direct(measures)[:, 0]
+        return linear(self.classifier, torch.tanh(pooled))[:, 0]
+
+    def embed(self, ids, types, mask, dtype=torch.float32):
+        """The states before the first layer, and what Lexical.compare found."""
+        x, measures, compared = self.words(ids) + self.positions.weight[: ids.shape[1]] + self.types(types), None, None
+        if self.lexical:
+            marks, measures, compared = self.lexical.compare(ids, types, mask)
+            x = x + self.lexical.marks(marks)
+        return norm(self.norm, x.to(dtype)), measures, compared
 
     def trainable(self, words):
         """The parameters to train: all, or all but the word embeddings, which then stay the teacher's for words that training never meets."""
@@ -108,6 +144,15 @@ def from_export(weights):
                 parts.append(torch.as_tensor(match[0]))
             state[f"layers.{n}.qkv.{kind}"] = torch.cat(parts)
     return state
+
+
+def of(state):
+    """The cross-encoder whose state this is."""
+    layers = len({key.split(".")[1] for key in state if key.startswith("layers.")})
+    units = [(state[f"layers.{n}.out.weight"].shape[1], state[f"layers.{n}.up.weight"].shape[0]) for n in range(layers)]
+    model = Encoder(units, lexical="lexical.idf" in state)
+    model.load_state_dict({key: torch.as_tensor(value) for key, value in state.items()})
+    return model
 
 
 def keep_layers(state, kept):

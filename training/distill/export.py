@@ -14,15 +14,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from . import smooth
+from . import bert, smooth
+from .lexical_graph import LexicalGraph
 
-WIDTH, HEADS = 384, 12
 # Weights of the int8 form use seven bits: where a processor has no VNNI, the products of two neighbours are added in 16 bits, which eight would overflow.
 MOST = 63
 # Matrices of the int8 form that are nbits8 with blocks of 128 instead: what goes into them has outliers, so that one scale for all of it is too coarse. By student; found by
 # leaving each out in turn (RESULTS.md).
 FINER = {"mini": ("layer0.down", "layer2.down"), "tiny": ()}
-FORMS = ("fp32", "int8", "nbits8", "nbits4")
+ORIGIN = {
+    "mini": "distilled by training/ from ms-marco-MiniLM-L-12-v2 and bge-small-en-v1.5",
+    "tiny": "distilled by training/ from rerankd-mini, whose first and last layer it starts from",
+}
 OPSET = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
 
 
@@ -100,48 +103,54 @@ def words(graph, state, quantised):
     return graph.add("Mul", [graph.add("Cast", [rows], "words.floats", to=TensorProto.FLOAT), scales], "words.out")
 
 
-def embeddings(graph, state, quantised):
+def embeddings(graph, state, quantised, added=()):
+    """added: tensors of the embeddings' shape that are added to them."""
     length = graph.add("Gather", [graph.add("Shape", ["input_ids"], "shape"), graph.constant("one", np.int64(1))], "length")
     ends = graph.add("Unsqueeze", [length, graph.constant("axis0", np.array([0], np.int64))], "ends")
     starts = graph.constant("starts", np.array([0], np.int64))
     positions = graph.add("Slice", [graph.constant("positions", state["positions.weight"]), starts, ends, starts], "positions.out")
     types = graph.add("Gather", [graph.constant("types", state["types.weight"]), "token_type_ids"], "types.out")
-    return graph.skip_norm(words(graph, state, quantised), graph.add("Add", [types, positions], "places"), state, "norm", "embedded")
+    rows, places = words(graph, state, quantised), graph.add("Add", [types, positions], "places")
+    return graph.skip_norm(rows, graph.add("Sum", [places, *added], "told") if added else places, state, "norm", "embedded")
 
 
-def attention(graph, q, k, v, mask, name):
-    return graph.ms("MultiHeadAttention", [q, k, v, "", mask], name, num_heads=HEADS)
+def attention(graph, q, k, v, mask, heads, name):
+    return graph.ms("MultiHeadAttention", [q, k, v, "", mask], name, num_heads=heads)
 
 
 def layer(graph, x, mask, state, n, last):
     """One layer; where it is the last, for the first token alone: its query, and what follows the attention."""
     p, name = f"layers.{n}", f"layer{n}"
     weight, bias = state[p + ".qkv.weight"], state[p + ".qkv.bias"]
+    seen = state[p + ".out.weight"].shape[1]
     if last:
         first = graph.add("Gather", [x, graph.constant("first", np.array([0], np.int64))], name + ".first", axis=1)
-        q = graph.dense(first, weight[:WIDTH], bias[:WIDTH], name + ".q")
-        kv = graph.dense(x, weight[WIDTH:], bias[WIDTH:], name + ".kv")
+        q = graph.dense(first, weight[:seen], bias[:seen], name + ".q")
+        kv = graph.dense(x, weight[seen:], bias[seen:], name + ".kv")
         k, v = graph.add("Split", [kv], name + ".split", outputs=2, axis=2)
         x = first
     else:
         qkv = graph.dense(x, weight, bias, name + ".qkv")
         q, k, v = graph.add("Split", [qkv], name + ".split", outputs=3, axis=2)
-    seen = attention(graph, q, k, v, mask, name + ".attention")
-    out = graph.dense(seen, state[p + ".out.weight"], state[p + ".out.bias"], name + ".out")
+    context = attention(graph, q, k, v, mask, seen // bert.HEAD, name + ".attention")
+    out = graph.dense(context, state[p + ".out.weight"], state[p + ".out.bias"], name + ".out")
     x = graph.skip_norm(out, x, state, p + ".norm1", name + ".norm1")
     up = graph.dense(x, state[p + ".up.weight"], state[p + ".up.bias"], name + ".up")
     down = graph.dense(graph.ms("Gelu", [up], name + ".gelu"), state[p + ".down.weight"], state[p + ".down.bias"], name + ".down")
     return graph.skip_norm(down, x, state, p + ".norm2", name + ".norm2")
 
 
-def head(graph, x, state):
+def head(graph, x, state, lexical):
     """tanh pooling and one logit a pair; small, so it stays in float32."""
     graph.form, kept = "fp32", graph.form
     first = graph.add("Squeeze", [x, graph.constant("axis1", np.array([1], np.int64))], "pooled")
-    pooled = graph.add("Tanh", [graph.dense(first, state["pooler.weight"], state["pooler.bias"], "pooler")], "pooler.tanh")
-    logits = graph.dense(pooled, state["classifier.weight"], state["classifier.bias"], "logits")
+    pooled = graph.dense(first, state["pooler.weight"], state["pooler.bias"], "pooler")
+    if lexical:
+        pooled = graph.add("Add", [pooled, lexical.pooled], "pooler.told")
+    logits = graph.dense(graph.add("Tanh", [pooled], "pooler.tanh"), state["classifier.weight"], state["classifier.bias"], "classifier" if lexical else "logits")
+    if lexical:
+        graph.add("Add", [logits, lexical.direct], "logits")
     graph.form = kept
-    return logits
 
 
 def depth(state):
@@ -155,10 +164,13 @@ def model(state, form, quantised=None, block=128, finer=(), smoothing=None):
     graph = Graph(form, block, finer, smoothing)
     layers = depth(state)
     mask = graph.add("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
-    x = embeddings(graph, state, quantised)
+    lexical = LexicalGraph(graph, state) if "lexical.idf" in state else None
+    x = embeddings(graph, state, quantised, [lexical.compare()] if lexical else [])
     for n in range(layers):
         x = layer(graph, x, mask, state, n, n == layers - 1)
-    head(graph, x, state)
+        if lexical and n == 0:
+            x = lexical.after_first(x)
+    head(graph, x, state, lexical)
     inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "length"]) for n in ("input_ids", "attention_mask", "token_type_ids")]
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 1])]
     made = helper.make_model(helper.make_graph(graph.nodes, "cross-encoder", inputs, outputs, graph.constants), opset_imports=OPSET, ir_version=9, producer_name="rerankd")
@@ -184,6 +196,8 @@ def state_of(file):
     else:
         words = raw["words"].astype(np.float32) * raw["words.scale"]
     state = {"words.weight": words, "positions.weight": raw["positions"], "types.weight": raw["types"]}
+    if "lexical.idf" in raw:
+        raise SystemExit(f"{file}: tiny can't be gone on from: train mini on your data, and make a tiny of it")
     names = {"norm": "embedded", "pooler": "pooler", "classifier": "logits"}
     layers = 1 + max(int(name.split(".")[0].removeprefix("layer")) for name in raw if name.startswith("layer"))
     for n in range(layers):
@@ -215,14 +229,11 @@ def check(made, state, vocabulary):
     import onnxruntime
     import torch
 
-    from . import bert, train
-
-    layers = depth(state)
-    encoder = train.resize(bert.Encoder(layers), state["layers.0.up.weight"].shape[0])
-    encoder.load_state_dict({k: torch.as_tensor(v) for k, v in state.items()})
+    encoder = bert.of(state)
     rng = np.random.default_rng(1)
     ids = rng.integers(1000, vocabulary, (4, 48))
     ids[:, 0] = 101
+    ids[:, 20:30] = ids[:, 5:10].repeat(2, 1)
     mask = np.ones_like(ids)
     mask[0, 30:] = 0
     types = np.zeros_like(ids)
@@ -241,8 +252,8 @@ def description(state):
         "model_type": "bert",
         "architectures": ["BertForSequenceClassification"],
         "num_hidden_layers": layers,
-        "hidden_size": WIDTH,
-        "num_attention_heads": HEADS,
+        "hidden_size": bert.WIDTH,
+        "num_attention_heads": bert.WIDTH // bert.HEAD,
         "intermediate_size": int(state["layers.0.up.weight"].shape[0]),
         "vocab_size": int(state["words.weight"].shape[0]),
         "max_position_embeddings": int(state["positions.weight"].shape[0]),
@@ -277,7 +288,7 @@ def run(args):
         "id": args.id or f"rerankd-{args.name}",
         "revision": f"{args.revision}-{args.form}",
         "licence": "Apache-2.0",
-        "origin": "distilled by training/ from ms-marco-MiniLM-L-12-v2 and bge-small-en-v1.5",
+        "origin": ORIGIN[args.name],
         "max_tokens": 512,
         "precision": args.form,
         "files": files,

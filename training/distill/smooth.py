@@ -18,18 +18,18 @@ PAIRS = 160
 SUFFIX = ".smoothing"
 
 
-def inputs(layers):
-    """{product: the tensor it is given}, by the names of the graph that export writes; attention's output is left out, where there are no outliers."""
+def inputs(layers, told):
+    """{product: the tensor it is given}, by the names of the graph that export writes; attention's output is left out, where there are no outliers. told: the second layer is given LexicalGraph's states."""
     found, x = {}, "embedded"
     for n in range(layers):
         found |= {f"layer{n}.{'kv' if n == layers - 1 else 'qkv'}": x, f"layer{n}.up": f"layer{n}.norm1", f"layer{n}.down": f"layer{n}.gelu"}
-        x = f"layer{n}.norm2"
+        x = "lexical.told" if told and n == 0 else f"layer{n}.norm2"
     return found
 
 
 def ranges(fp32, layers, feeds):
     """{product: greatest magnitude of each channel it is given} over runs of the fp32 graph."""
-    tensors = inputs(layers)
+    tensors = inputs(layers, any(node.name == "lexical.told" for node in fp32.graph.node))
     names = sorted(set(tensors.values()))
     fp32.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
     session = onnxruntime.InferenceSession(fp32.SerializeToString(), providers=["CPUExecutionProvider"])

@@ -21,9 +21,8 @@ from .pairs import Texts, score
 from .progress import Progress
 from .smooth import SUFFIX
 
-# Which layers of its teacher a student starts from; units of its feed-forward layers.
-LAYERS = {"mini": (0, 2, 4, 6, 9, 11), "tiny": (0, 5)}
-INNER = {"mini": 1536, "tiny": 768}
+# Which layers of its teacher the student starts from.
+LAYERS = (0, 2, 4, 6, 9, 11)
 
 
 def targets(cross, bi, valid, positive, bonus, bi_weight=1.0):
@@ -46,25 +45,6 @@ def loss_of(scores, target, cross, valid, temperature=1.5, margin=0.05, scale=0.
     margins = (centred**2).sum(1) / n[:, 0]
     level = (((scores - cross) * valid) ** 2).sum(1) / n[:, 0]
     return (kl + margin * margins + scale * level).mean(), kl.mean()
-
-
-def narrow(state, inner):
-    """The state with its feed-forward layers cut to the inner units that carry most: by the product of the norms of what goes in and what comes out."""
-    out = dict(state)
-    for key in [k for k in state if k.endswith(".up.weight")]:
-        stem = key.removesuffix("up.weight")
-        worth = state[key].norm(dim=1) * state[stem + "down.weight"].norm(dim=0)
-        kept = worth.topk(inner).indices.sort().values
-        out[key], out[stem + "up.bias"] = state[key][kept], state[stem + "up.bias"][kept]
-        out[stem + "down.weight"] = state[stem + "down.weight"][:, kept]
-    return out
-
-
-def resize(model, inner):
-    for layer in model.layers:
-        width = layer.up.in_features
-        layer.up, layer.down = torch.nn.Linear(width, inner), torch.nn.Linear(inner, width)
-    return model
 
 
 class Average:
@@ -99,8 +79,8 @@ def weights_of(source, labelled, labelled_share):
 
 
 class Trainer:
-    def __init__(self, args, student, machine, taught, texts, helper=None):
-        self.args, self.student, self.machine, self.texts, self.helper = args, student, machine, texts, helper
+    def __init__(self, args, student, machine, taught, texts):
+        self.args, self.student, self.machine, self.texts = args, student, machine, texts
         self.params = student.trainable(args.words)
         self.optimizer = torch.optim.AdamW(self.params, lr=args.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=machine.device.type == "cuda")
         self.average, self.step, self.curve = Average(), 0, []
@@ -133,10 +113,6 @@ class Trainer:
         scores = torch.zeros(known.shape, device=self.machine.device)
         scores = scores.masked_scatter(known, score(self.student, self.texts, queries, passages, self.machine.budget, self.machine.dtype).float())
         target = self.target[on]
-        if self.helper is not None:
-            with torch.no_grad():
-                help_ = score(self.helper, self.texts, queries, passages, self.machine.budget, self.machine.dtype).float()
-            target = 0.5 * target + 0.5 * torch.zeros_like(scores).masked_scatter(known, help_)
         loss, kl = loss_of(scores, target, self.cross[on], known, self.args.temperature)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -202,17 +178,9 @@ class Trainer:
         print(f"train: going on at step {self.step}", flush=True)
 
 
-def student(name, teacher, layers=None):
+def student(teacher, layers=None):
     """A student that starts from the teacher's layers; layers overrides which."""
-    layers = layers or LAYERS[name]
-    state = bert.keep_layers(teacher, layers)
-    model = bert.Encoder(len(layers))
-    inner = INNER[name]
-    if state["layers.0.up.weight"].shape[0] != inner:
-        state = narrow(state, inner)
-        model = resize(model, inner)
-    model.load_state_dict(state)
-    return model
+    return bert.of(bert.keep_layers(teacher, layers or LAYERS))
 
 
 def read_state(path, work):
@@ -256,24 +224,18 @@ def load_groups(work):
 
 
 def run(args):
+    if args.name != "mini":
+        raise SystemExit(f"train: it makes mini; {args.name} has a stage of its own")
     machine = machines.find(args.batch)
     print(f"train: {args.name} on {machine}", flush=True)
     taught, prepared = load_groups(args.work)
     texts = Texts(prepared, machine.device, args.passage_tokens)
-    helper = None
-    if args.name == "tiny":
-        helper = bert.Encoder(6).to(machine.device)
-        helper.load_state_dict(read_state(args.start or args.work / "mini.pt", args.work))
-        helper.requires_grad_(False)
-        start = {k: v.cpu() for k, v in helper.state_dict().items()}
-    else:
-        start = bert.from_export(teach.teachers.load(args.work / "cross.npz"))
-    model = student(args.name, start, args.layers).to(machine.device)
-    if args.start and args.name != "tiny":
+    model = student(bert.from_export(teach.teachers.load(args.work / "cross.npz")), args.layers).to(machine.device)
+    if args.start:
         model.load_state_dict(read_state(args.start, args.work))
     if args.compile:
         model.compile(dynamic=True)
-    trainer = Trainer(args, model, machine, taught, texts, helper)
+    trainer = Trainer(args, model, machine, taught, texts)
     trainer.run(args.steps, args.minutes * 60, args.work / f"{args.name}.checkpoint")
     torch.save(model.state_dict(), args.work / f"{args.name}.pt")
     result = {"name": args.name, "machine": str(machine), "steps": trainer.step, "seconds": round(trainer.spent), "curve": trainer.curve, **measured(args, machine, model)}

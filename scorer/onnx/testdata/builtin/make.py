@@ -1,7 +1,7 @@
-"""Makes what ONNX Runtime for Python says of the built-in int8 model, batch by batch.
+"""Makes what ONNX Runtime for Python says of the built-in int8 models, batch by batch.
 
 A dynamically quantised model takes the scale of its activations from the whole batch, so the vectors hold whole
-padded batches: the pairs, their ids and their logits. Needs the release of ONNX Runtime that the program is tested with.
+padded batches: the pairs, their ids and the logits of mini; tiny.json has the logits of tiny for the same batches. Needs the release of ONNX Runtime that the program is tested with.
 
     python -m venv venv && venv/bin/pip install -r requirements.txt && venv/bin/python make.py
 """
@@ -14,7 +14,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 HERE = pathlib.Path(__file__).parent
-MODEL = HERE.parents[2] / "builtin" / "model"
+MINI, TINY = (HERE.parents[2] / "builtin" / name for name in ("model", "tiny"))
 PAIRS = HERE.parents[2] / "tokenizer" / "testdata" / "pairs.json"
 BATCH = 8
 MOST = 96  # tokens; keeps the vectors small
@@ -32,7 +32,7 @@ def padded(encodings):
 
 
 def main():
-    t = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+    t = Tokenizer.from_file(str(MINI / "tokenizer.json"))
     t.no_padding()
     t.no_truncation()
     t.encode_special_tokens = True
@@ -40,23 +40,25 @@ def main():
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    session = onnxruntime.InferenceSession(str(MODEL / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    mini, tiny = (onnxruntime.InferenceSession(str(m / "model.onnx"), options, providers=["CPUExecutionProvider"]) for m in (MINI, TINY))
 
     pairs = []
     for p in json.loads(PAIRS.read_text()):
         query, passage = p["query"] * p["query_repeat"], p["passage"] * p["passage_repeat"]
         if len(query) + len(passage) < 2000 and len(encode(t, query, passage).ids) <= MOST:
             pairs.append((query, passage))
-    batches = []
+    batches, others = [], []
     for start in range(0, len(pairs), BATCH):
         part = pairs[start:start + BATCH]
         encodings = [encode(t, *pair) for pair in part]
-        logits = session.run(None, padded(encodings))[0][:, 0]
+        logits = mini.run(None, padded(encodings))[0][:, 0]
+        others.append([round(float(x), 6) for x in tiny.run(None, padded(encodings))[0][:, 0]])
         batches.append([
             {"query": q, "passage": p, "ids": e.ids, "logit": round(float(x), 6)}
             for (q, p), e, x in zip(part, encodings, logits, strict=True)])
     text = json.dumps(batches, ensure_ascii=False, separators=(",", ":")).replace("},{", "},\n{").replace("],[", "],\n[")
     (HERE / "vectors.json").write_text(text + "\n")
+    (HERE / "tiny.json").write_text(json.dumps(others, separators=(",", ":")).replace("],[", "],\n[") + "\n")
     print(len(pairs), "pairs in", len(batches), "batches, ONNX Runtime", onnxruntime.__version__)
 
 
