@@ -86,7 +86,8 @@ def run(args):
     cross = load("cross", args.work, machine)
     logits = np.zeros(candidates.shape, np.float32)
     progress = Progress("teach", groups)
-    for part in np.array_split(np.arange(groups), max(1, groups // 4096)):
+    parts = max(min(groups, 20), groups // 4096)
+    for part in np.array_split(np.arange(groups), parts):
         rows, _ = np.nonzero(valid[part])
         flat = score(cross, texts, query[part][rows], candidates[part][valid[part]].astype(np.int64), machine.budget, machine.teacher_dtype)
         block = np.zeros(valid[part].shape, np.float32)
