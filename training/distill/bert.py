@@ -146,10 +146,14 @@ def from_export(weights):
     return state
 
 
+def depth(state):
+    """How many layers the encoder of a state has."""
+    return len({key.split(".")[1] for key in state if key.startswith("layers.")})
+
+
 def of(state):
     """The cross-encoder whose state this is."""
-    layers = len({key.split(".")[1] for key in state if key.startswith("layers.")})
-    units = [(state[f"layers.{n}.out.weight"].shape[1], state[f"layers.{n}.up.weight"].shape[0]) for n in range(layers)]
+    units = [(state[f"layers.{n}.out.weight"].shape[1], state[f"layers.{n}.up.weight"].shape[0]) for n in range(depth(state))]
     model = Encoder(units, lexical="lexical.idf" in state)
     model.load_state_dict({key: torch.as_tensor(value) for key, value in state.items()})
     return model

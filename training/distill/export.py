@@ -153,16 +153,11 @@ def head(graph, x, state, lexical):
     graph.form = kept
 
 
-def depth(state):
-    """How many layers the encoder of a state has."""
-    return len({key.split(".")[1] for key in state if key.startswith("layers.")})
-
-
 def model(state, form, quantised=None, block=128, finer=(), smoothing=None):
     """The ONNX model of a state (arrays by the names of bert.Encoder). quantised: the words' integers, scale and zero point where they stay a teacher's; block: of the nbits forms;
     finer: matrices of the int8 form that are nbits8; smoothing: the factors of smooth.factors, of the int8 form."""
     graph = Graph(form, block, finer, smoothing)
-    layers = depth(state)
+    layers = bert.depth(state)
     mask = graph.add("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
     lexical = LexicalGraph(graph, state) if "lexical.idf" in state else None
     x = embeddings(graph, state, quantised, [lexical.compare()] if lexical else [])
@@ -220,7 +215,7 @@ def smoothing_of(args, state):
         return kept
     if not (args.work / "prepared.npz").exists():
         raise SystemExit(f"export: {args.work} has no prepared.npz to find outliers with: run the stage prepare first")
-    layers = depth(state)
+    layers = bert.depth(state)
     return {name: smooth.factors(most) for name, most in smooth.ranges(model(state, "fp32"), layers, smooth.pairs(np.load(args.work / "prepared.npz"))).items()}
 
 
@@ -247,7 +242,7 @@ def check(made, state, vocabulary):
 
 def description(state):
     """config.json: the architecture, in the words of the transformers library."""
-    layers = depth(state)
+    layers = bert.depth(state)
     return {
         "model_type": "bert",
         "architectures": ["BertForSequenceClassification"],
