@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 
 	"github.com/rerankd/rerankd/internal/admin"
 )
@@ -13,17 +14,9 @@ import (
 func TestReloadTellsWhatItDid(t *testing.T) {
 	var reloaded []string
 	var fault error
-	entered, release := make(chan struct{}), make(chan struct{})
-	close(release)
+	reload := func() ([]string, error) { return reloaded, fault }
 	handler := func(token string) http.Handler {
-		return admin.New(admin.Options{Gatherer: admin.NewRegistry(), Token: token, Reload: func(context.Context) ([]string, error) {
-			select {
-			case entered <- struct{}{}:
-			default:
-			}
-			<-release
-			return reloaded, fault
-		}})
+		return admin.New(admin.Options{Gatherer: admin.NewRegistry(), Token: token, Reload: func(context.Context) ([]string, error) { return reload() }})
 	}
 	open := handler("")
 	ask := func(h http.Handler, method, host string, header ...string) (int, string) {
@@ -57,16 +50,21 @@ func TestReloadTellsWhatItDid(t *testing.T) {
 	check("no token", http.StatusUnauthorized, "", handler("t"), http.MethodPost, "localhost")
 	check("a token", http.StatusInternalServerError, "", handler("t"), http.MethodPost, "rerankd.example.org", "Authorization", "Bearer t")
 
-	release = make(chan struct{})
-	first := make(chan int)
-	go func() {
-		status, _ := ask(open, http.MethodPost, "localhost")
-		first <- status
-	}()
-	<-entered
-	check("a second one", http.StatusConflict, `{"reloaded":[],"error":"models are being reloaded already"}`+"\n", open, http.MethodPost, "localhost")
-	close(release)
-	want("the first one", http.StatusInternalServerError, "", <-first, "")
+	synctest.Test(t, func(t *testing.T) {
+		release, first := make(chan struct{}), make(chan int, 1)
+		reload = func() ([]string, error) {
+			<-release
+			return reloaded, fault
+		}
+		go func() {
+			status, _ := ask(open, http.MethodPost, "localhost")
+			first <- status
+		}()
+		synctest.Wait() // until models are being reloaded
+		check("a second one", http.StatusConflict, `{"reloaded":[],"error":"models are being reloaded already"}`+"\n", open, http.MethodPost, "localhost")
+		close(release)
+		want("the first one", http.StatusInternalServerError, "", <-first, "")
+	})
 }
 
 // localAddr is where a caller on this machine came in.
