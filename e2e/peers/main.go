@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -46,6 +47,14 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	if len(args) == 2 && args[0] == engineCommand {
 		return serveEngine(ctx, args[1], os.Stdin, os.Stdout)
+	}
+	if len(args) == 3 && args[0] == bareCommand {
+		var c net.ListenConfig
+		l, err := c.Listen(ctx, "tcp", "127.0.0.1:"+args[1])
+		if err != nil {
+			return err
+		}
+		return serveBare(ctx, l, args[2])
 	}
 	cmp, err := parse(args)
 	if err != nil {

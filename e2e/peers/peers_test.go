@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -240,5 +241,34 @@ func TestTheScriptsAreValidPython(t *testing.T) {
 			t.Errorf("%s: %v\n%s", script, err, out)
 		}
 		_ = source.Close()
+	}
+}
+
+func TestBareProxyPassesRequestsOnUntilItIsStopped(t *testing.T) {
+	upstream, err := startUpstream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer upstream.stop()
+	var c net.ListenConfig
+	l, err := c.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- serveBare(ctx, l, upstream.port) }()
+	for _, w := range workloads() {
+		if _, err := send(t.Context(), port, w.request, 2, time.Millisecond); err != nil {
+			t.Errorf("%s: %v", w.name, err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

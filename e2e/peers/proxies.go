@@ -26,6 +26,7 @@ func (cmp *comparison) proxies() []proxy {
 		{"nginx", "nginx", []string{"-v"}, nginxConfig, []string{"-e", "stderr", "-p", "%dir", "-c", "%config"}},
 		{"HAProxy", "haproxy", []string{"-v"}, haproxyConfig, []string{"-db", "-f", "%config"}},
 		{"Caddy", "caddy", []string{"version"}, caddyConfig, []string{"run", "--config", "%config", "--adapter", "caddyfile"}},
+		{"net/http, bare", cmp.self, nil, "", []string{bareCommand, "%port", "%upstream"}},
 		{"rerankd", cmp.program, nil, "", cmp.serve("%port")},
 	}
 }
