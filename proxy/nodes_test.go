@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -11,23 +12,46 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
 
-// deadAddress is an address that refuses connections.
-func deadAddress(t *testing.T) string {
+// deadAddress is an address that refuses connections until revive serves there: a
+// socket that is bound and doesn't listen, so that nobody else can get the port.
+func deadAddress(t *testing.T) (address string, revive func(http.HandlerFunc)) {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	socket := os.NewFile(uintptr(fd), "socket")
+	t.Cleanup(func() { _ = socket.Close() })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*syscall.SockaddrInet4).Port), func(handler http.HandlerFunc) {
+		if err := syscall.Listen(fd, syscall.SOMAXCONN); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.FileListener(socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewUnstartedServer(handler)
+		_ = server.Listener.Close()
+		server.Listener = l
+		server.Start()
+		t.Cleanup(server.Close)
+	}
 }
 
 func TestNodeThatRefusesIsSkippedAndComesBack(t *testing.T) {
-	dead := deadAddress(t)
+	dead, revive := deadAddress(t)
 	var served atomic.Int64
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -42,20 +66,12 @@ func TestNodeThatRefusesIsSkippedAndComesBack(t *testing.T) {
 	}
 	b.logs.waitFor(t, map[string]any{"msg": "upstream node is down", "node": "http://" + dead})
 
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", dead)
-	if err != nil {
-		t.Fatal(err)
-	}
-	revived := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	revive(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/echo" {
 			served.Add(1)
 		}
 		handler(w, r)
-	}))
-	_ = revived.Listener.Close()
-	revived.Listener = l
-	revived.Start()
-	t.Cleanup(revived.Close)
+	})
 	b.logs.waitFor(t, map[string]any{"msg": "upstream node is back", "node": "http://" + dead})
 	for range 6 {
 		send(t, http.MethodPost, b.url+"/echo", "x")
@@ -68,7 +84,7 @@ func TestNodeThatRefusesIsSkippedAndComesBack(t *testing.T) {
 // With a single node there is nowhere to turn: it is tried each time, so it
 // serves again the moment it can, without waiting for a probe.
 func TestSingleNodeIsTriedEvenWhenDown(t *testing.T) {
-	dead := deadAddress(t)
+	dead, revive := deadAddress(t)
 	b := start(t, []string{"http://" + dead}, nil)
 	a := send(t, http.MethodPost, b.url+"/x", "{}", "Accept", "application/vnd.elasticsearch+json; compatible-with=8", "X-Opaque-Id", "mine")
 	e := wantError(t, a, http.StatusBadGateway, "no answer from Elasticsearch")
@@ -88,15 +104,7 @@ func TestSingleNodeIsTriedEvenWhenDown(t *testing.T) {
 		t.Errorf("Ready() = %v, want an error that names the node", err)
 	}
 
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", dead)
-	if err != nil {
-		t.Fatal(err)
-	}
-	back := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	_ = back.Listener.Close()
-	back.Listener = l
-	back.Start()
-	t.Cleanup(back.Close)
+	revive(func(http.ResponseWriter, *http.Request) {})
 	if a := send(t, http.MethodPost, b.url+"/x", "{}"); a.Status != 200 {
 		t.Errorf("status = %d after the node came back, want 200", a.Status)
 	}
