@@ -20,7 +20,7 @@ func (a answer) String() string { return fmt.Sprintf("status %d: %.2000s", a.Sta
 
 // client sends no Accept-Encoding of its own and unpacks nothing. It keeps no
 // connections, so that none outlives its test.
-var client = &http.Client{Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}
+var client = &http.Client{Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}, Timeout: patience}
 
 // send makes one request with a JSON body, unless header says otherwise, and the
 // credentials that the cluster asks for.

@@ -31,7 +31,8 @@ func TestBothPlansGiveTheSameAnswer(t *testing.T) {
 			}
 			r.take()
 			one := send(t, http.MethodPost, p.url+path, f.body())
-			if n := len(r.requests(t)); n != 1 {
+			// The point in time of the case before may be closed only now.
+			if n := strings.Count(strings.Join(r.requests(t), " "), "/_search"); n != 1 {
 				t.Fatalf("the cluster was asked %d times, want once: %v", n, r.requests(t))
 			}
 			explained := strings.TrimSuffix(f.body(), "}") + `,"explain":true}`

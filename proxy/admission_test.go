@@ -193,11 +193,12 @@ func TestAMultiSearchRunsAsManyAtATimeAsItSays(t *testing.T) {
 			var mu sync.Mutex
 			inside, most := 0, 0
 			full := make(chan struct{})
+			fill := sync.OnceFunc(func() { close(full) })
 			b := start(t, []string{steady(t).URL}, failing(func(ctx context.Context, query string, passages []string) ([]float32, error) {
 				mu.Lock()
 				inside++
 				if most = max(most, inside); inside == want {
-					close(full)
+					fill()
 				}
 				mu.Unlock()
 				select {

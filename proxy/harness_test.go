@@ -263,7 +263,9 @@ func sendRaw(t *testing.T, addr, raw string) answer {
 // send makes one request through a client that neither compresses nor follows.
 func send(t *testing.T, method, url, body string, header ...string) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,13 +23,14 @@ type options struct {
 	program string
 	lasts   time.Duration
 	shows   time.Duration
+	samples time.Duration // between two looks at its memory
 	clients int
 	cache   int
 	growth  float64
 }
 
 func main() {
-	var o options
+	o := options{samples: time.Second}
 	flag.StringVar(&o.program, "program", "bin/rerankd", "the program to load")
 	flag.DurationVar(&o.lasts, "for", 10*time.Minute, "how long")
 	flag.DurationVar(&o.shows, "every", 30*time.Second, "how often its memory is printed")
@@ -71,8 +72,7 @@ func soak(ctx context.Context, o options) (err error) {
 	return p.settled(ctx)
 }
 
-// watched runs the load for its time and returns a sample of the program's
-// memory for each second of it.
+// watched runs the load for its time and returns samples of the program's memory.
 func watched(ctx context.Context, o options, p *process, l *load) (samples []int64, err error) {
 	ctx, end := context.WithTimeout(ctx, o.lasts)
 	defer end()
@@ -80,7 +80,7 @@ func watched(ctx context.Context, o options, p *process, l *load) (samples []int
 	for i := range o.clients {
 		clients.Go(func() error { return l.run(ctx, uint64(i)) })
 	}
-	start, tick := time.Now(), time.NewTicker(time.Second)
+	start, tick := time.Now(), time.NewTicker(o.samples)
 	defer tick.Stop()
 	shown := time.Duration(0)
 	for {
@@ -91,7 +91,7 @@ func watched(ctx context.Context, o options, p *process, l *load) (samples []int
 				return nil, err
 			}
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) || len(samples) < 3 {
-				return nil, errors.New("ended before its time, or after less than three seconds")
+				return nil, errors.New("ended before its time, or before the third look at its memory")
 			}
 			return samples, nil
 		}

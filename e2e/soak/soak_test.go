@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,17 +30,12 @@ func TestMain(m *testing.M) {
 // program listens, logs and ends as rerankd does, and answers everything.
 func program(fault string) {
 	proxy, admin := listen(), listen()
-	var mu sync.Mutex
-	var kept [][]byte
+	if fault == "leak" {
+		go leak()
+	}
 	go func() {
 		_ = http.Serve(proxy, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
-			if fault == "leak" {
-				mu.Lock()
-				defer mu.Unlock()
-				kept = append(kept, []byte(strings.Repeat("x", 64<<10)))
-			}
-			time.Sleep(time.Millisecond) // so that a leak takes seconds, not the machine
 			if fault == "status" {
 				w.WriteHeader(http.StatusInternalServerError)
 			}
@@ -60,6 +55,13 @@ func program(fault string) {
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM)
 	<-end
+}
+
+// leak keeps more and more, however many requests come.
+func leak() {
+	for kept := [][]byte{}; ; time.Sleep(10 * time.Millisecond) {
+		kept = append(kept, bytes.Repeat([]byte{'x'}, 1<<20))
+	}
 }
 
 func listen() net.Listener {
@@ -85,7 +87,7 @@ func TestOnlyAProgramThatKeepsNothingPasses(t *testing.T) {
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Setenv(faultVariable, fault)
-			err := soak(t.Context(), options{program: os.Args[0], lasts: 4 * time.Second, shows: time.Second, clients: 2, growth: 1})
+			err := soak(t.Context(), options{program: os.Args[0], lasts: 4 * time.Second, shows: time.Second, samples: 100 * time.Millisecond, clients: 2, growth: 1})
 			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 				t.Errorf("got %v, want %q", err, want)
 			}
@@ -94,7 +96,7 @@ func TestOnlyAProgramThatKeepsNothingPasses(t *testing.T) {
 }
 
 func TestAProgramThatDoesNotStartIsReported(t *testing.T) {
-	if err := soak(t.Context(), options{program: "/bin/false", lasts: time.Second}); err == nil || !strings.Contains(err.Error(), "ended") {
+	if err := soak(t.Context(), options{program: "/bin/false", lasts: time.Second, samples: time.Second}); err == nil || !strings.Contains(err.Error(), "ended") {
 		t.Errorf("got %v", err)
 	}
 }

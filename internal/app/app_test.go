@@ -62,18 +62,22 @@ func TestReadinessFollowsTheClusterAndEndsWithTheProgram(t *testing.T) {
 	a, _ := start(t, testConfig(up.URL))
 	c := client(t)
 	ready := func() (int, string) { return get(t, c, "http://"+a.AdminAddr()+"/-/ready") }
-	// The first probe of the cluster is on its way.
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		status, body := ready()
-		if status == http.StatusOK {
-			if !strings.Contains(body, `"endpoint":"numbers"`) {
-				t.Errorf("ready without its endpoints: %s", body)
+	// await polls until the answer has the status, and returns its body.
+	await := func(want int) string {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for end := time.Now().Add(time.Minute); ; <-tick.C {
+			status, body := ready()
+			if status == want {
+				return body
 			}
-			break
+			if time.Now().After(end) {
+				t.Fatalf("still %d, want %d: %s", status, want, body)
+			}
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not ready: %d %s", status, body)
-		}
+	}
+	if body := await(http.StatusOK); !strings.Contains(body, `"endpoint":"numbers"`) { // when the cluster has been probed
+		t.Errorf("ready without its endpoints: %s", body)
 	}
 
 	// A request in flight keeps the program up, not ready, until it ends.
@@ -88,17 +92,15 @@ func TestReadinessFollowsTheClusterAndEndsWithTheProgram(t *testing.T) {
 		_ = res.Body.Close()
 		answered <- res.StatusCode
 	}()
-	<-up.entered
+	select {
+	case <-up.entered:
+	case status := <-answered:
+		t.Fatalf("the request got %d before it was let go", status)
+	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.Stop(context.WithoutCancel(t.Context())) }()
-	for {
-		status, body := ready()
-		if status == http.StatusServiceUnavailable {
-			if !strings.Contains(body, app.ErrDraining.Error()) {
-				t.Errorf("not ready without the reason: %s", body)
-			}
-			break
-		}
+	if body := await(http.StatusServiceUnavailable); !strings.Contains(body, app.ErrDraining.Error()) {
+		t.Errorf("not ready without the reason: %s", body)
 	}
 	select {
 	case err := <-stopped:
@@ -135,7 +137,11 @@ func TestAStopThatIsOutOfTimeCutsRequestsShortAndSaysSo(t *testing.T) {
 			_ = res.Body.Close()
 		}
 	}()
-	<-up.entered
+	select {
+	case <-up.entered:
+	case <-ended:
+		t.Fatal("the request ended before it reached the cluster")
+	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	err = a.Stop(over)

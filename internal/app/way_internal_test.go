@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/rerankd/rerankd/configs"
 	"github.com/rerankd/rerankd/internal/admin"
@@ -55,6 +56,13 @@ func TestWaysOfInferenceEndpointsMoveWithTheirModel(t *testing.T) {
 		_, err := idle.Scorer.Score(t.Context(), "tide", []string{"moon"})
 		waiting <- err
 	}()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for inside := 0; inside == 0 && len(waiting) == 0; <-tick.C {
+		for way := range m.ways {
+			inside += way.share.Backlog().Calls
+		}
+	}
 
 	// Another revision with shorter pairs, so that the long text is cut.
 	manifest, err := onnx.ReadManifest(os.DirFS(folder))

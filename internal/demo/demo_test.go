@@ -138,7 +138,11 @@ func TestTheDemoShowsEveryQuestionAndRemovesWhatItMade(t *testing.T) {
 		o.Quit = quit
 		ended := make(chan error, 1)
 		go func() { ended <- Run(ctx, o) }()
-		<-out.seen
+		select {
+		case <-out.seen:
+		case err := <-ended:
+			t.Fatalf("ended by itself: %v after\n%s", err, out)
+		}
 		close(quit)
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("Run: %v, want context.Canceled", err)

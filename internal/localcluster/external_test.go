@@ -66,8 +66,6 @@ func TestAFaultyESURLIsAnErrorThatKeepsThePassword(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	}))
 	defer refuses.Close()
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
 	sick := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
@@ -79,7 +77,7 @@ func TestAFaultyESURLIsAnErrorThatKeepsThePassword(t *testing.T) {
 		{"a query", "http://u:secret@localhost:9200/?a=b", "nothing behind it"},
 		{"a broken port", "http://u:secret@localhost:port", "want http(s)://"},
 		{"no host", "http://", "want http(s)://"},
-		{"nobody there", gone.URL, "unset ES_URL"},
+		{"nobody there", "http://127.0.0.1:1", "unset ES_URL"},
 		{"credentials missing", refuses.URL, "it wants credentials"},
 		{"not healthy", sick.URL, "status 503"},
 	} {
