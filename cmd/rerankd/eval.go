@@ -36,6 +36,7 @@ func evalCommand() command {
 			"rerankd eval scifact --model builtin --model models/mine --csv queries.csv",
 			"rerankd eval scifact --depths 10,20,30,50,100 --plot depths.svg",
 			"rerankd eval scifact --depth 100 --patience 5,10,15,20",
+			"rerankd eval scifact --depth 100 --first builtin-tiny --keep 10,20,30",
 			"rerankd eval scifact --first-stage bm25.run --run-in theirs.run",
 			"rerankd eval scifact --url http://127.0.0.1:9280 --index papers --field text",
 		},

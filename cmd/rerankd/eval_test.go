@@ -120,6 +120,12 @@ func TestEvalMeasuresAModelOffline(t *testing.T) {
 		t.Errorf("with patience: %+v", e)
 	}
 
+	// So is a model for the best of another.
+	e = evalJSON(t, folder, "--model=overlap", "--model=builtin-tiny", "--first=overlap", "--keep=1", "--measures=mrr@1", "--rerank.allow_test_models", "--scores", at("scores"))
+	if len(e.Systems) != 3 || e.Systems[2].Model != "rerankd-tiny, best 1 of overlap" || e.Systems[2].ScoredShare <= 0 || e.Systems[2].ScoredShare >= 1 {
+		t.Errorf("a cascade: %+v", e)
+	}
+
 	// The run that was written is measured like the model that made it, and is
 	// as good a first stage.
 	e = evalJSON(t, folder, "--first-stage", at("overlap.run"), "--run-in", at("overlap.run"))
@@ -237,6 +243,10 @@ func TestEvalSaysWhatIsWrong(t *testing.T) {
 		{"an index without a URL", []string{folder, "--index=i"}, exitUsage, "--index and --field want --url"},
 		{"a URL without a field", []string{folder, "--url=http://x", "--index=i"}, exitUsage, "--url wants --index and --field"},
 		{"two first stages", []string{folder, "--url=http://x", "--index=i", "--field=f", "--first-stage=f"}, exitUsage, "two first stages"},
+		{"a first model without a number", []string{folder, "--first=builtin-tiny"}, exitUsage, "--first and --keep want each other"},
+		{"a number without a first model", []string{folder, "--keep=10"}, exitUsage, "--first and --keep want each other"},
+		{"a first model of a proxy's", []string{folder, "--url=http://x", "--index=i", "--field=f", "--first=builtin", "--keep=1"}, exitUsage, "name an endpoint that has one"},
+		{"a first model that is not there", []string{folder, "--first=/nonexistent/model", "--keep=1", "--fresh"}, exitFailed, "open model /nonexistent/model"},
 		{"a URL that is none", []string{folder, "--url=x", "--index=i", "--field=f"}, exitFailed, "want http(s)://host:port"},
 		{"one run for several systems", []string{folder, "--model=a", "--model=b", "--run-out=r"}, exitUsage, "{model}"},
 		{"a run of no model", []string{folder, "--run-in=r", "--run-out=r"}, exitUsage, "--run-out wants a model"},

@@ -37,6 +37,8 @@ func evalValues() []valueOption {
 		{"depths", "LIST", "further depths to compare, such as 10,20,30,50,100"},
 		{"model", "NAME", "builtin or a model folder, with --url an inference id; may be given several times"},
 		{"patience", "LIST", "each model once more with such a patience, as an endpoint has it, such as 10,20; not with --url"},
+		{"first", "NAME", "builtin or a model folder that scores every passage before the models do; wants --keep; not with --url"},
+		{"keep", "LIST", "each model once more for so many of the best passages of --first, such as 10,30"},
 		{"measures", "LIST", "what to print; the first one is compared and tested; default " + defaultMeasures},
 		{"qrels", "FILE", "judgements to use instead of the folder's, in BEIR's or TREC's form"},
 		{"first-stage", "FILE", "TREC run to rerank instead of BM25's answers"},
@@ -56,9 +58,10 @@ type evalInput struct {
 	folder                                       string
 	json, fresh                                  bool
 	depth                                        int
-	depths, patience                             []int
+	depths, patience, keep                       []int
 	models, runIn                                []string
 	measures                                     []relevance.Measure
+	first                                        string
 	qrels, firstStage, runOut, csv, plot, scores string
 	url, index, field                            string
 }
@@ -71,7 +74,7 @@ func (e evalInput) withoutDocuments() bool {
 func readEval(in input) (evalInput, error) {
 	e := evalInput{folder: in.arguments[0], json: in.options["json"], fresh: in.options["fresh"], models: in.values["model"], runIn: in.values["run-in"]}
 	for name, to := range map[string]*string{
-		"qrels": &e.qrels, "first-stage": &e.firstStage, "run-out": &e.runOut, "csv": &e.csv, "plot": &e.plot,
+		"first": &e.first, "qrels": &e.qrels, "first-stage": &e.firstStage, "run-out": &e.runOut, "csv": &e.csv, "plot": &e.plot,
 		"scores": &e.scores, "url": &e.url, "index": &e.index, "field": &e.field,
 	} {
 		values := in.values[name]
@@ -108,14 +111,11 @@ func (e *evalInput) readNumbers(in input) error {
 		return evalUsage("--depth takes one number; --depths compares several")
 	}
 	e.depth = depths[0]
-	if list := last("depths", ""); list != "" {
-		if e.depths, err = parseDepths("depths", list); err != nil {
-			return err
-		}
-	}
-	if list := last("patience", ""); list != "" {
-		if e.patience, err = parseDepths("patience", list); err != nil {
-			return err
+	for name, to := range map[string]*[]int{"depths": &e.depths, "patience": &e.patience, "keep": &e.keep} {
+		if list := last(name, ""); list != "" {
+			if *to, err = parseDepths(name, list); err != nil {
+				return err
+			}
 		}
 	}
 	seen := map[string]bool{}
@@ -157,6 +157,10 @@ func (e *evalInput) check() error {
 		return evalUsage("--index and --field want --url")
 	case live && len(e.patience) > 0:
 		return evalUsage("--patience is for models that run here: with --url, name an endpoint that has it")
+	case live && e.first != "":
+		return evalUsage("--first is for models that run here: with --url, name an endpoint that has one")
+	case (e.first == "") != (len(e.keep) == 0):
+		return evalUsage("--first and --keep want each other")
 	case live && e.firstStage != "":
 		return evalUsage("--first-stage and --url are two first stages")
 	}
@@ -166,7 +170,7 @@ func (e *evalInput) check() error {
 			e.models = []string{""} // the proxy's default endpoint
 		}
 	}
-	switch systems := len(e.models)*(1+len(e.patience)) + len(e.runIn); {
+	switch systems := len(e.models)*(1+len(e.patience)+len(e.keep)) + len(e.runIn); {
 	case e.runOut != "" && len(e.models) == 0:
 		return evalUsage("--run-out wants a model")
 	case e.runOut != "" && systems > 1 && !strings.Contains(e.runOut, modelPlace):

@@ -21,16 +21,36 @@ type openModels struct {
 	passages map[string]string
 
 	named  []evaluate.Named
-	opened map[string]string // arguments by the fingerprint of their models
+	opened map[string]*openModel // by fingerprint
 	stops  []func() error
 }
 
+// openModel is a model with its names.
+type openModel struct {
+	*evaluate.Model
+
+	own, from string // what it calls itself, and the argument that it was opened by
+	listed    bool   // among those that are measured
+}
+
 func (m *openModels) open(ctx context.Context) error {
-	m.opened = map[string]string{}
+	m.opened = map[string]*openModel{}
+	var first *openModel
+	if m.asked.first != "" {
+		var err error
+		if first, err = m.openOne(ctx, m.asked.first); err != nil {
+			return fmt.Errorf("open model %s: %w", m.asked.first, err)
+		}
+	}
 	for _, name := range m.asked.models {
-		if err := m.openOne(ctx, name); err != nil {
+		model, err := m.openOne(ctx, name)
+		if err == nil && model.listed {
+			err = fmt.Errorf("it is the same as %s", model.from)
+		}
+		if err != nil {
 			return fmt.Errorf("open model %s: %w", name, err)
 		}
+		m.list(model, first)
 	}
 	return nil
 }
@@ -45,37 +65,52 @@ func (m *openModels) close() error {
 	return errors.Join(errs...)
 }
 
-func (m *openModels) openOne(ctx context.Context, name string) error {
+func (m *openModels) openOne(ctx context.Context, name string) (*openModel, error) {
 	if name == configs.ModelOverlap && m.config.Rerank.AllowTestModels {
 		return m.add(overlap.Words{}, name, name, name)
 	}
 	engine, err := app.OpenEngine(ctx, name, m.config.Engine, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m.stops = append(m.stops, engine.Close)
 	return m.add(engine, engine.Info().ID, name, engine.Fingerprint())
 }
 
-func (m *openModels) add(s scorer.Scorer, own, from, fingerprint string) error {
-	if before, twice := m.opened[fingerprint]; twice {
-		return fmt.Errorf("it is the same as %s", before)
+// add returns the model of this fingerprint, which may have been opened before.
+func (m *openModels) add(s scorer.Scorer, own, from, fingerprint string) (*openModel, error) {
+	if before, ok := m.opened[fingerprint]; ok {
+		return before, nil
 	}
-	m.opened[fingerprint] = from
 	var kept *evaluate.Scores
 	if !m.asked.fresh {
 		var err error
 		if kept, err = evaluate.OpenScores(m.asked.scores, fingerprint); err != nil {
-			return fmt.Errorf("%w (--fresh does without kept scores)", err)
+			return nil, fmt.Errorf("%w (--fresh does without kept scores)", err)
 		}
 		m.stops = append(m.stops, kept.Close)
 	}
-	model := evaluate.NewModel(s, m.passages, kept)
-	name := m.names.choose(own, from)
-	m.named = append(m.named, evaluate.Named{Name: name, Reranker: model})
-	for _, patience := range m.asked.patience {
-		patient := m.names.choose(fmt.Sprintf("%s, patience %d", name, patience), name)
-		m.named = append(m.named, evaluate.Named{Name: patient, Reranker: model.Patient(patience, m.asked.measures[0].Cut())})
+	model := &openModel{Model: evaluate.NewModel(s, m.passages, kept), own: own, from: from}
+	m.opened[fingerprint] = model
+	return model, nil
+}
+
+// list has the model measured, alone and in all that is asked for. first, which may
+// be nil, is the first step of cascades.
+func (m *openModels) list(model, first *openModel) {
+	model.listed = true
+	name := m.names.choose(model.own, model.from)
+	add := func(name string, r evaluate.Reranker) {
+		m.named = append(m.named, evaluate.Named{Name: name, Reranker: r})
 	}
-	return nil
+	add(name, model.Model)
+	for _, patience := range m.asked.patience {
+		add(m.names.choose(fmt.Sprintf("%s, patience %d", name, patience), name), model.Patient(patience, m.asked.measures[0].Cut()))
+	}
+	if first == model {
+		return // before itself it changes nothing
+	}
+	for _, keep := range m.asked.keep {
+		add(m.names.choose(fmt.Sprintf("%s, best %d of %s", name, keep, first.own), name), model.After(first.Model, keep))
+	}
 }

@@ -173,8 +173,8 @@ func (e *evaluation) rerank(ctx context.Context, r Named) (*system, error) {
 		step()
 	}
 	done()
-	if p, ok := r.Reranker.(*Patient); ok {
-		s.scored = p.ScoredShare()
+	if partial, ok := r.Reranker.(interface{ ScoredShare() float64 }); ok {
+		s.scored = partial.ScoredShare()
 	}
 	return s, e.time(ctx, r, s)
 }

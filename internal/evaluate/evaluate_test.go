@@ -329,3 +329,23 @@ func checkJSON(t *testing.T, r *evaluate.Report) {
 		t.Errorf("%+v out of %s", got, text)
 	}
 }
+
+func TestACascadeScoresTheBestOfTheFirstModel(t *testing.T) {
+	first, second := &lengths{}, &lengths{}
+	o := options(t, nil, nil)
+	passages := evaluate.Passages(documents)
+	cheap, dear := evaluate.NewModel(first, passages, nil), evaluate.NewModel(second, passages, nil)
+	o.Rerankers = []evaluate.Named{{Name: "cascade", Reranker: dear.After(cheap, 2)}}
+	r := evaluated(t, o)
+	// Two queries find four documents, one finds one. Each is scored once more to be timed.
+	if first.pairs != 2*(4+4) || second.pairs != 2*(2+2+1) {
+		t.Errorf("the first model scored %d passages, the second %d", first.pairs, second.pairs)
+	}
+	if s := r.Systems[0]; s.Model != "cascade" || !near(s.ScoredShare, 5./9) || r.Reranked["ndcg@10"] != 1 || s.Latency == nil {
+		t.Errorf("%+v", s)
+	}
+	first.err = errors.New("no more")
+	if _, err := evaluate.Run(t.Context(), o); !errors.Is(err, first.err) {
+		t.Errorf("err = %v, want the first model's", err)
+	}
+}
