@@ -173,8 +173,8 @@ func (e *evaluation) rerank(ctx context.Context, r Named) (*system, error) {
 		step()
 	}
 	done()
-	if partial, ok := r.Reranker.(interface{ ScoredShare() float64 }); ok {
-		s.scored = partial.ScoredShare()
+	if v, ok := r.Reranker.(*Variant); ok {
+		s.scored = v.ScoredShare()
 	}
 	return s, e.time(ctx, r, s)
 }
