@@ -132,7 +132,7 @@ func TestHitRatioOnZipfIsNearTheIdeal(t *testing.T) {
 		} else {
 			s.Set(key(k), 1)
 		}
-		if n%64 == 0 { // before the store drops accesses that it is told of
+		if n%64 == 0 { // often enough that no access is dropped
 			s.Settle()
 		}
 	}

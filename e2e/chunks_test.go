@@ -137,7 +137,7 @@ func TestDocumentsAreScoredByPassagesInEveryPlan(t *testing.T) {
 			}
 		})
 	}
-	// The cache takes scores in some time after the answer.
+	// Scores reach the cache only after the answer.
 	eventually(t, "the same passages are known", func() (bool, string) {
 		_, a := search(t, p.url+"/e2e-chunks/_search", `{"retriever":`+leaf(best)+`}`)
 		got := a.Header.Get("X-Rerankd-Cache")

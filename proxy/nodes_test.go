@@ -25,6 +25,7 @@ func deadAddress(t *testing.T) (address string, revive func(http.HandlerFunc)) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	syscall.CloseOnExec(fd)
 	socket := os.NewFile(uintptr(fd), "socket")
 	t.Cleanup(func() { _ = socket.Close() })
 	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
@@ -38,7 +39,8 @@ func deadAddress(t *testing.T) (address string, revive func(http.HandlerFunc)) {
 		if err := syscall.Listen(fd, syscall.SOMAXCONN); err != nil {
 			t.Fatal(err)
 		}
-		l, err := net.FileListener(socket)
+		l, err := net.FileListener(socket) // with a descriptor of its own
+		_ = socket.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,9 +113,13 @@ func TestSingleNodeIsTriedEvenWhenDown(t *testing.T) {
 	// A probe that was refused before may tell so only now; the next one mends it.
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(patience); b.upstream.Ready() != nil; <-tick.C {
+	for end := time.Now().Add(patience); ; <-tick.C {
+		err := b.upstream.Ready()
+		if err == nil {
+			break
+		}
 		if time.Now().After(end) {
-			t.Fatalf("Ready() = %v, want nil", b.upstream.Ready())
+			t.Fatalf("Ready() = %v, want nil", err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -121,9 +122,16 @@ func TestEvalMeasuresAModelOffline(t *testing.T) {
 	}
 
 	// So is a model for the best of another.
-	e = evalJSON(t, folder, "--model=overlap", "--model=builtin-tiny", "--first=overlap", "--keep=1", "--measures=mrr@1", "--rerank.allow_test_models", "--scores", at("scores"))
-	if len(e.Systems) != 3 || e.Systems[2].Model != "rerankd-tiny, best 1 of overlap" || e.Systems[2].ScoredShare <= 0 || e.Systems[2].ScoredShare >= 1 {
+	needRuntime(t)
+	e = evalJSON(t, folder, "--model=builtin-tiny", "--model=overlap", "--first=overlap", "--keep=1,1", "--patience=9", "--measures=mrr@1", "--rerank.allow_test_models",
+		"--scores", at("scores"), "--run-out", at("{model}.run"), "--run-in", at("overlap.run"))
+	if len(e.Systems) != 6 || e.Systems[2].Model != "rerankd-tiny, best 1 of overlap" || e.Systems[2].ScoredShare <= 0 || e.Systems[2].ScoredShare >= 1 {
 		t.Errorf("a cascade: %+v", e)
+	}
+	for _, s := range e.Systems[:5] { // the last one was read
+		if name := oneWord(s.Model); !strings.Contains(readText(t, at(name+".run")), " "+name+"\n") {
+			t.Errorf("no run of %s", s.Model)
+		}
 	}
 
 	// The run that was written is measured like the model that made it, and is
@@ -226,6 +234,10 @@ func TestEvalSaysWhatIsWrong(t *testing.T) {
 	empty := t.TempDir()
 	unjudged, theirs := filepath.Join(empty, "unjudged"), filepath.Join(empty, "run")
 	writeAll(t, empty, map[string]string{"unjudged": "x 0 y 1\n", "run": "1 Q0 sky 1 1 theirs\n"})
+	var many []string
+	for n := range 51 {
+		many = append(many, strconv.Itoa(n+1))
+	}
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -238,14 +250,17 @@ func TestEvalSaysWhatIsWrong(t *testing.T) {
 		{"depth in words", []string{folder, "--depth=all"}, exitUsage, "--depth: want numbers"},
 		{"several depths", []string{folder, "--depth=1,2"}, exitUsage, "--depths compares several"},
 		{"a bad list of depths", []string{folder, "--depths=1,,2"}, exitUsage, "--depths: want numbers"},
-		{"too many depths", []string{folder, "--depths=" + strings.Repeat("1,", 60) + "1"}, exitUsage, "50 depths are the most"},
+		{"too many depths", []string{folder, "--depths=" + strings.Join(many, ",")}, exitUsage, "50 numbers are the most"},
 		{"an unknown measure", []string{folder, "--measures=ndcg@10,dcg@10"}, exitUsage, `"dcg@10"`},
 		{"an index without a URL", []string{folder, "--index=i"}, exitUsage, "--index and --field want --url"},
 		{"a URL without a field", []string{folder, "--url=http://x", "--index=i"}, exitUsage, "--url wants --index and --field"},
 		{"two first stages", []string{folder, "--url=http://x", "--index=i", "--field=f", "--first-stage=f"}, exitUsage, "two first stages"},
-		{"a first model without a number", []string{folder, "--first=builtin-tiny"}, exitUsage, "--first and --keep want each other"},
-		{"a number without a first model", []string{folder, "--keep=10"}, exitUsage, "--first and --keep want each other"},
-		{"a first model of a proxy's", []string{folder, "--url=http://x", "--index=i", "--field=f", "--first=builtin", "--keep=1"}, exitUsage, "name an endpoint that has one"},
+		{"a first model without a number", []string{folder, "--first=builtin-tiny"}, exitUsage, "--first and --keep must be given together"},
+		{"a number without a first model", []string{folder, "--keep=10"}, exitUsage, "--first and --keep must be given together"},
+		{"a first model that is never asked", []string{folder, "--first=builtin-tiny", "--keep=10,30"}, exitUsage, "--keep: 30 is not below the depth"},
+		{"a first model of nothing", []string{folder, "--first=builtin-tiny", "--keep=10", "--run-in", theirs}, exitUsage, "--first wants a model"},
+		{"a first model alone", []string{folder, "--first=overlap", "--model=overlap", "--keep=10", "--fresh", "--rerank.allow_test_models"}, exitFailed, "no model but --first overlap"},
+		{"a first model of a proxy's", []string{folder, "--url=http://x", "--index=i", "--field=f", "--first=builtin", "--keep=1"}, exitUsage, "name an endpoint that has a first model"},
 		{"a first model that is not there", []string{folder, "--first=/nonexistent/model", "--keep=1", "--fresh"}, exitFailed, "open model /nonexistent/model"},
 		{"a URL that is none", []string{folder, "--url=x", "--index=i", "--field=f"}, exitFailed, "want http(s)://host:port"},
 		{"one run for several systems", []string{folder, "--model=a", "--model=b", "--run-out=r"}, exitUsage, "{model}"},

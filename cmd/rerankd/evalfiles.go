@@ -22,7 +22,7 @@ func writeEvalFiles(r *evaluate.Report, asked evalInput) error {
 		errs = append(errs, writeFile(asked.plot, r.WritePlot))
 	}
 	if asked.runOut != "" {
-		for _, s := range r.Systems[:len(asked.models)] {
+		for _, s := range r.Systems[:len(r.Systems)-len(asked.runIn)] {
 			tag := oneWord(s.Model)
 			path := strings.ReplaceAll(asked.runOut, modelPlace, tag)
 			errs = append(errs, writeFile(path, func(w io.Writer) error { return r.WriteRun(w, s.Model, tag) }))

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -15,7 +16,7 @@ import (
 const (
 	defaultDepth = 30
 	maxDepth     = 10_000
-	maxDepths    = 50
+	maxNumbers   = 50
 
 	// defaultMeasures has the one that systems are compared by in front.
 	defaultMeasures = "ndcg@10,mrr@10,map@100,p@10,r@100,err@10,judged@10"
@@ -37,8 +38,8 @@ func evalValues() []valueOption {
 		{"depths", "LIST", "further depths to compare, such as 10,20,30,50,100"},
 		{"model", "NAME", "builtin or a model folder, with --url an inference id; may be given several times"},
 		{"patience", "LIST", "each model once more with such a patience, as an endpoint has it, such as 10,20; not with --url"},
-		{"first", "NAME", "builtin or a model folder that scores every passage before the models do; wants --keep; not with --url"},
-		{"keep", "LIST", "each model once more for so many of the best passages of --first, such as 10,30"},
+		{"first", "NAME", "builtin-tiny or a model folder: scores every passage first, in cascades with each model; wants --keep; not with --url"},
+		{"keep", "LIST", "each model once more, scoring only so many of the best passages of --first, such as 10,30; wants --first"},
 		{"measures", "LIST", "what to print; the first one is compared and tested; default " + defaultMeasures},
 		{"qrels", "FILE", "judgements to use instead of the folder's, in BEIR's or TREC's form"},
 		{"first-stage", "FILE", "TREC run to rerank instead of BM25's answers"},
@@ -103,7 +104,7 @@ func (e *evalInput) readNumbers(in input) error {
 		}
 		return standard
 	}
-	depths, err := parseDepths("depth", last("depth", strconv.Itoa(defaultDepth)))
+	depths, err := parseNumbers("depth", last("depth", strconv.Itoa(defaultDepth)))
 	if err != nil {
 		return err
 	}
@@ -111,9 +112,12 @@ func (e *evalInput) readNumbers(in input) error {
 		return evalUsage("--depth takes one number; --depths compares several")
 	}
 	e.depth = depths[0]
-	for name, to := range map[string]*[]int{"depths": &e.depths, "patience": &e.patience, "keep": &e.keep} {
-		if list := last(name, ""); list != "" {
-			if *to, err = parseDepths(name, list); err != nil {
+	for _, flag := range []struct {
+		name string
+		to   *[]int
+	}{{"depths", &e.depths}, {"patience", &e.patience}, {"keep", &e.keep}} {
+		if list := last(flag.name, ""); list != "" {
+			if *flag.to, err = parseNumbers(flag.name, list); err != nil {
 				return err
 			}
 		}
@@ -132,18 +136,22 @@ func (e *evalInput) readNumbers(in input) error {
 	return nil
 }
 
-func parseDepths(flag, list string) ([]int, error) {
-	var depths []int
+// parseNumbers reads a list of numbers of passages, each once.
+func parseNumbers(flag, list string) ([]int, error) {
+	var numbers []int
 	for text := range strings.SplitSeq(list, ",") {
-		depth, err := strconv.Atoi(strings.TrimSpace(text))
-		if err != nil || depth < 1 || depth > maxDepth {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || n < 1 || n > maxDepth {
 			return nil, evalUsage("--%s: want numbers from 1 to %d, got %q", flag, maxDepth, text)
 		}
-		if depths = append(depths, depth); len(depths) > maxDepths {
-			return nil, evalUsage("--%s: %d depths are the most", flag, maxDepths)
+		if slices.Contains(numbers, n) {
+			continue
+		}
+		if numbers = append(numbers, n); len(numbers) > maxNumbers {
+			return nil, evalUsage("--%s: %d numbers are the most", flag, maxNumbers)
 		}
 	}
-	return depths, nil
+	return numbers, nil
 }
 
 // check refuses what doesn't go together and adds the model that is meant when
@@ -157,10 +165,12 @@ func (e *evalInput) check() error {
 		return evalUsage("--index and --field want --url")
 	case live && len(e.patience) > 0:
 		return evalUsage("--patience is for models that run here: with --url, name an endpoint that has it")
-	case live && e.first != "":
-		return evalUsage("--first is for models that run here: with --url, name an endpoint that has one")
+	case live && (e.first != "" || len(e.keep) > 0):
+		return evalUsage("--first and --keep are for models that run here: with --url, name an endpoint that has a first model")
 	case (e.first == "") != (len(e.keep) == 0):
-		return evalUsage("--first and --keep want each other")
+		return evalUsage("--first and --keep must be given together")
+	case len(e.keep) > 0 && slices.Max(e.keep) >= max(e.depth, slices.Max(append(e.depths, 0))):
+		return evalUsage("--keep: %d is not below the depth, so that the first model would never be asked", slices.Max(e.keep))
 	case live && e.firstStage != "":
 		return evalUsage("--first-stage and --url are two first stages")
 	}
@@ -171,6 +181,8 @@ func (e *evalInput) check() error {
 		}
 	}
 	switch systems := len(e.models)*(1+len(e.patience)+len(e.keep)) + len(e.runIn); {
+	case e.first != "" && len(e.models) == 0:
+		return evalUsage("--first wants a model")
 	case e.runOut != "" && len(e.models) == 0:
 		return evalUsage("--run-out wants a model")
 	case e.runOut != "" && systems > 1 && !strings.Contains(e.runOut, modelPlace):

@@ -52,6 +52,9 @@ func (m *openModels) open(ctx context.Context) error {
 		}
 		m.list(model, first)
 	}
+	if first != nil && len(m.opened) == 1 {
+		return fmt.Errorf("there is no model but --first %s itself: name another with --model", m.asked.first)
+	}
 	return nil
 }
 
@@ -66,6 +69,11 @@ func (m *openModels) close() error {
 }
 
 func (m *openModels) openOne(ctx context.Context, name string) (*openModel, error) {
+	for _, before := range m.opened {
+		if before.from == name {
+			return before, nil
+		}
+	}
 	if name == configs.ModelOverlap && m.config.Rerank.AllowTestModels {
 		return m.add(overlap.Words{}, name, name, name)
 	}
@@ -95,22 +103,27 @@ func (m *openModels) add(s scorer.Scorer, own, from, fingerprint string) (*openM
 	return model, nil
 }
 
-// list has the model measured, alone and in all that is asked for. first, which may
-// be nil, is the first step of cascades.
+// list adds the model and its variants to those that are measured. first, which
+// may be nil, is the first model of cascades; there is none of a model with itself.
 func (m *openModels) list(model, first *openModel) {
 	model.listed = true
 	name := m.names.choose(model.own, model.from)
-	add := func(name string, r evaluate.Reranker) {
-		m.named = append(m.named, evaluate.Named{Name: name, Reranker: r})
+	m.named = append(m.named, evaluate.Named{Name: name, Reranker: model.Model})
+	variant := func(r evaluate.Reranker, format string, args ...any) {
+		full := name + fmt.Sprintf(format, args...)
+		m.named = append(m.named, evaluate.Named{Name: m.names.choose(full, full), Reranker: r})
 	}
-	add(name, model.Model)
 	for _, patience := range m.asked.patience {
-		add(m.names.choose(fmt.Sprintf("%s, patience %d", name, patience), name), model.Patient(patience, m.asked.measures[0].Cut()))
+		variant(model.Patient(patience, m.asked.measures[0].Cut()), ", patience %d", patience)
 	}
-	if first == model {
-		return // before itself it changes nothing
+	if first == model || first == nil {
+		return
+	}
+	of := first.own
+	if of == "" || of == model.own {
+		of = first.from
 	}
 	for _, keep := range m.asked.keep {
-		add(m.names.choose(fmt.Sprintf("%s, best %d of %s", name, keep, first.own), name), model.After(first.Model, keep))
+		variant(model.After(first.Model, keep), ", best %d of %s", keep, of)
 	}
 }

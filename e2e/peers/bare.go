@@ -29,7 +29,8 @@ type bareProxy struct {
 // upstreamKey is the context key of a caller's connection to the upstream.
 type upstreamKey struct{}
 
-// serveBare serves until ctx ends. Upstream is a port of the loopback interface.
+// serveBare serves until ctx ends; connections to the upstream may close a moment
+// later. Upstream is a port of the loopback interface.
 func serveBare(ctx context.Context, l net.Listener, upstream string) error {
 	p := &bareProxy{upstream: "127.0.0.1:" + upstream, buffers: sync.Pool{New: func() any { return new([32 << 10]byte) }}}
 	server := &http.Server{Handler: p, ReadHeaderTimeout: time.Minute, ConnContext: p.connect, ConnState: p.disconnect}

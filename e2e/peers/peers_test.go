@@ -244,7 +244,7 @@ func TestTheScriptsAreValidPython(t *testing.T) {
 	}
 }
 
-func TestBareProxyPassesRequestsOnUntilItIsStopped(t *testing.T) {
+func TestBareProxyPassesRequestsOn(t *testing.T) {
 	upstream, err := startUpstream(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// options are the flags.
+// options are the flags, and what only tests change.
 type options struct {
 	program string
 	lasts   time.Duration

@@ -56,11 +56,19 @@ func TestWaysOfInferenceEndpointsMoveWithTheirModel(t *testing.T) {
 		_, err := idle.Scorer.Score(t.Context(), "tide", []string{"moon"})
 		waiting <- err
 	}()
+	inside := func() (calls int) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for way := range m.ways {
+			calls += way.share.Backlog().Calls
+		}
+		return calls
+	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for inside := 0; inside == 0 && len(waiting) == 0; <-tick.C {
-		for way := range m.ways {
-			inside += way.share.Backlog().Calls
+	for end := time.Now().Add(time.Minute); inside() == 0; <-tick.C { // until the call waits
+		if time.Now().After(end) || len(waiting) > 0 {
+			t.Fatal("the call does not wait")
 		}
 	}
 

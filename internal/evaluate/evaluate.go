@@ -130,7 +130,7 @@ type system struct {
 	name   string
 	runs   map[int]relevance.Run // by depth
 	took   map[int][]time.Duration
-	scored float64 // share of the passages, of a system that leaves some out
+	scored float64 // share of the passages, of a [Variant]
 }
 
 func (e *evaluation) search(ctx context.Context) error {

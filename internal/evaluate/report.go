@@ -56,8 +56,8 @@ type System struct {
 	// Agreement with the first stage, the mean over the queries down to the cut of
 	// Measure.
 	Agreement relevance.Agreement `json:"agreement"`
-	// ScoredShare is how many of the passages were scored at the greatest depth; 0
-	// for a system that leaves none out.
+	// ScoredShare is what share of the passages the model scored at the greatest
+	// depth, of a cascade the second one; 0 for a system that leaves none out.
 	ScoredShare float64 `json:"scored_share,omitempty"`
 	// Latency at Depth, nil for a run that was read.
 	Latency *Latency `json:"latency,omitempty"`

@@ -49,7 +49,7 @@ func (s *System) write(b *strings.Builder, measure string) {
 		s.Better, s.Worse, s.Equal, chance(s.TTestP), chance(s.RandomisationP))
 	fmt.Fprintf(b, "  agreement with the first stage: RBO %.2f, Jaccard %.2f, tau %.2f\n", s.Agreement.RBO, s.Agreement.Jaccard, s.Agreement.Tau)
 	if s.ScoredShare > 0 {
-		fmt.Fprintf(b, "  scored: %.0f %% of the passages\n", 100*s.ScoredShare)
+		fmt.Fprintf(b, "  the model scored %.0f %% of the passages\n", 100*s.ScoredShare)
 	}
 	if s.Latency != nil {
 		fmt.Fprintf(b, "  latency: %s, one query at a time (%d queries)\n", s.Latency, s.Latency.Queries)

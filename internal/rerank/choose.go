@@ -65,7 +65,7 @@ var errTooMany = fmt.Errorf("more than [%d] passages: ask for fewer of each docu
 // An error is a *ChoiceError, or that of a context that ended.
 func Choose(ctx context.Context, texts []string, by Chooser) (Choice, error) {
 	if by == nil {
-		return whole(texts), nil // at once: who scores them sees to ctx
+		return whole(texts), nil // nothing to cancel: the scorer checks ctx
 	}
 	var c Choice
 	for i, text := range texts {
