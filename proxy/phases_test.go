@@ -69,6 +69,33 @@ func lines(asked []string) []string {
 	return out
 }
 
+// failedSearch is a search in several requests that fails at one of them.
+type failedSearch struct {
+	name   string
+	answer func(http.ResponseWriter, *http.Request) bool // as of phased
+	scores scoreFunc
+	status int
+	body   string // part of the answer
+	asked  int    // requests to the cluster, the last of which closes the point in time
+}
+
+// check has such a search fail where nothing may be answered in first-stage order.
+func (f failedSearch) check(t *testing.T, cluster func(*testing.T, func(http.ResponseWriter, *http.Request) bool) (*httptest.Server, func() []string), search string) {
+	t.Helper()
+	node, asked := cluster(t, f.answer)
+	b := start(t, []string{node.URL}, func(o *Options) {
+		failing(f.scores)(o)
+		o.FailOnRerank = true
+	})
+	a := send(t, http.MethodPost, b.url+"/docs/_search", search)
+	if a.Status != f.status || !strings.Contains(string(a.Body), f.body) {
+		t.Errorf("status %d: %s", a.Status, a.Body)
+	}
+	if got := lines(asked()); len(got) != f.asked || got[len(got)-1] != "DELETE /_pit PIT" {
+		t.Errorf("asked %q", got)
+	}
+}
+
 func TestTwoPhasesAreFourRoundTripsAtMostAndLeaveNoPointInTime(t *testing.T) {
 	node, asked := phased(t, nil)
 	b := start(t, []string{node.URL}, nil)
@@ -106,35 +133,14 @@ func TestEveryFailureClosesThePointInTime(t *testing.T) {
 			return true
 		}
 	}
-	for _, tc := range []struct {
-		name   string
-		answer func(http.ResponseWriter, *http.Request) bool
-		scores scoreFunc
-		status int
-		body   string
-		asked  int
-	}{
+	for _, f := range []failedSearch{
 		{"a refused first phase", refuse(1), byLength, 400, `{"error":{"type":"x"},"status":400}`, 3},
 		{"a refused second phase", refuse(2), byLength, 400, `{"error":{"type":"x"},"status":400}`, 4},
 		{"a failing model", nil, func(context.Context, string, []string) ([]float32, error) {
 			return nil, fmt.Errorf("boom")
 		}, 400, "could not score", 3},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			node, asked := phased(t, tc.answer)
-			b := start(t, []string{node.URL}, func(o *Options) {
-				failing(tc.scores)(o)
-				o.FailOnRerank = true
-			})
-			a := send(t, http.MethodPost, b.url+"/docs/_search", phasedBody)
-			if a.Status != tc.status || !strings.Contains(string(a.Body), tc.body) {
-				t.Errorf("status %d: %s", a.Status, a.Body)
-			}
-			got := lines(asked())
-			if len(got) != tc.asked || got[len(got)-1] != "DELETE /_pit PIT" {
-				t.Errorf("asked %q", got)
-			}
-		})
+		t.Run(f.name, func(t *testing.T) { f.check(t, phased, phasedBody) })
 	}
 }
 

@@ -87,14 +87,7 @@ func TestEveryFailureInATreeClosesThePointInTime(t *testing.T) {
 	}
 	failedLeaf := `{"error":{"root_cause":[{"type":"x"}],"type":"search_phase_execution_exception","reason":"all shards failed","caused_by":{"type":"y"}},"status":503}`
 	boom := func(context.Context, string, []string) ([]float32, error) { return nil, fmt.Errorf("boom") }
-	for _, tc := range []struct {
-		name   string
-		answer func(http.ResponseWriter, *http.Request) bool
-		scores scoreFunc
-		status int
-		body   string
-		asked  int
-	}{
+	for _, f := range []failedSearch{
 		{"refused leaves", refuse("/_msearch", 400, `{"error":{"type":"x"},"status":400}`), byLength, 400, `{"error":{"type":"x"},"status":400}`, 3},
 		{"a failed leaf", refuse("/_msearch", 200, `{"responses":[`+leaf(1)+`,`+failedLeaf+`]}`), byLength, 503, `[rrf] search failed - retrievers '[standard]' returned errors`, 3},
 		{"the reranker's own leaf", refuse("/_msearch", 200, `{"responses":[`+failedLeaf+`,`+failedLeaf+`]}`), byLength, 503, `[text_similarity_reranker] search failed - retrievers '[standard]' returned errors`, 3},
@@ -103,21 +96,7 @@ func TestEveryFailureInATreeClosesThePointInTime(t *testing.T) {
 		{"a refused final search", refuse("/_search", 400, `{"error":{"type":"x"},"status":400}`), byLength, 400, `{"error":{"type":"x"},"status":400}`, 4},
 		{"a failing model", nil, boom, 400, "[text_similarity_reranker] search failed - retrievers '[standard]' returned errors", 3},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			node, asked := wooded(t, tc.answer)
-			b := start(t, []string{node.URL}, func(o *Options) {
-				failing(tc.scores)(o)
-				o.FailOnRerank = true
-			})
-			a := send(t, http.MethodPost, b.url+"/docs/_search", treeBody)
-			if a.Status != tc.status || !strings.Contains(string(a.Body), tc.body) {
-				t.Errorf("status %d: %s", a.Status, a.Body)
-			}
-			got := lines(asked())
-			if len(got) != tc.asked || got[len(got)-1] != "DELETE /_pit PIT" {
-				t.Errorf("asked %q", got)
-			}
-		})
+		t.Run(f.name, func(t *testing.T) { f.check(t, wooded, treeBody) })
 	}
 }
 

@@ -110,18 +110,23 @@ func TestTheDemoShowsEveryQuestionAndRemovesWhatItMade(t *testing.T) {
 		}
 	})
 
-	t.Run("until it is asked to quit", func(t *testing.T) {
-		out := watch("Ctrl-C ends")
+	// begin runs the demo until it has written want.
+	begin := func(t *testing.T, want string) (quit chan struct{}, ended chan error) {
+		t.Helper()
+		out := watch(want)
 		o := testOptions(cluster, out)
-		quit := make(chan struct{})
+		quit, ended = make(chan struct{}), make(chan error, 1)
 		o.Quit = quit
-		ended := make(chan error, 1)
 		go func() { ended <- Run(ctx, o) }()
 		select {
 		case <-out.seen:
 		case err := <-ended:
 			t.Fatalf("ended by itself: %v after\n%s", err, out)
 		}
+		return quit, ended
+	}
+	t.Run("until it is asked to quit", func(t *testing.T) {
+		quit, ended := begin(t, "Ctrl-C ends")
 		if indices() == before {
 			t.Error("no index of the demo while it runs")
 		}
@@ -132,17 +137,7 @@ func TestTheDemoShowsEveryQuestionAndRemovesWhatItMade(t *testing.T) {
 	})
 
 	t.Run("asked to quit before it is through", func(t *testing.T) {
-		out := watch("indexing")
-		o := testOptions(cluster, out)
-		quit := make(chan struct{})
-		o.Quit = quit
-		ended := make(chan error, 1)
-		go func() { ended <- Run(ctx, o) }()
-		select {
-		case <-out.seen:
-		case err := <-ended:
-			t.Fatalf("ended by itself: %v after\n%s", err, out)
-		}
+		quit, ended := begin(t, "indexing")
 		close(quit)
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("Run: %v, want context.Canceled", err)
