@@ -37,6 +37,7 @@ END
 grep -q '^dev: mini' "$TMP/log"
 "$HERE/train.sh" tiny --work "$TMP/work" --groups 48 --minutes 1 --warmup 5 --rate 8e-4 --batch 4 2>&1 | tee "$TMP/log"
 grep -q '^dev: tiny' "$TMP/log"
+grep -q '^tiny: KL to mini' "$TMP/log"
 "$HERE/train.sh" export --name tiny --work "$TMP/work" --out "$TMP/tiny-int8"
 
 "${RERANKD_TRAINING_PYTHON:-$("$HERE/../internal/native/native.sh" path cache)/training/venv/bin/python}" - "$TMP" "$HERE/../scorer/builtin/model" <<'END'
