@@ -114,8 +114,8 @@ fmt: ## format the Go files
 lint: native ## formatting, go vet, golangci-lint, tidiness of go.mod
 	@$(call install,$(GOFUMPT),mvdan.cc/gofumpt@v$(GOFUMPT_VERSION))
 	@$(call install,$(GOLANGCI),github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_VERSION))
-	@out=$$($(GO_FILES) | xargs "$(GOFUMPT)" -d); \
-	if [[ -n $$out ]]; then printf '%s\n' "$$out" 'run make fmt'; exit 1; fi
+	@failed=; out=$$($(GO_FILES) | xargs "$(GOFUMPT)" -d) || failed=1; \
+	if [[ -n $$out || $$failed ]]; then printf '%s\n' "$$out" 'run make fmt'; exit 1; fi
 	go mod tidy -diff
 	go vet ./...
 	"$(GOLANGCI)" run --allow-parallel-runners ./...
