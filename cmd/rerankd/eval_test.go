@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/rerankd/rerankd/internal/native"
 )
 
 // writeCollection writes a small collection: for both queries BM25 has the right
@@ -166,9 +164,7 @@ func TestEvalWritesForPeople(t *testing.T) {
 }
 
 func TestEvalWithTheBuiltInModel(t *testing.T) {
-	if _, err := native.Library(""); err != nil {
-		t.Skipf("no ONNX Runtime: %v", err)
-	}
+	needRuntime(t)
 	folder, scores := filepath.Join(t.TempDir(), "answers"), t.TempDir()
 	writeAll(t, folder, map[string]string{ // for each query one that shares its words, and one that answers it
 		"corpus.jsonl": `{"_id": "bank", "text": "The store is open, and the way to it is best on foot."}

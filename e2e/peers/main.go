@@ -13,7 +13,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -49,8 +48,7 @@ func run(ctx context.Context, args []string) error {
 		return serveEngine(ctx, args[1], os.Stdin, os.Stdout)
 	}
 	if len(args) == 3 && args[0] == bareCommand {
-		var c net.ListenConfig
-		l, err := c.Listen(ctx, "tcp", "127.0.0.1:"+args[1])
+		l, _, err := listen(ctx, args[1])
 		if err != nil {
 			return err
 		}

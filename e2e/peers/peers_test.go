@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -250,12 +249,7 @@ func TestBareProxyPassesRequestsOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer upstream.stop()
-	var c net.ListenConfig
-	l, err := c.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	l, port, err := listen(t.Context(), "0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,11 +156,23 @@ func (s *server) stop() {
 
 // freePort is a port of the loopback interface that nobody listens on.
 func freePort(ctx context.Context) (string, error) {
-	var c net.ListenConfig
-	l, err := c.Listen(ctx, "tcp", "127.0.0.1:0")
+	l, port, err := listen(ctx, "0")
 	if err != nil {
 		return "", err
 	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, errors.Join(err, l.Close())
+	return port, l.Close()
+}
+
+// listen listens on a port of the loopback interface, "0" for a free one, and says
+// on which.
+func listen(ctx context.Context, port string) (net.Listener, string, error) {
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "tcp", "127.0.0.1:"+port)
+	if err != nil {
+		return nil, "", err
+	}
+	if _, port, err = net.SplitHostPort(l.Addr().String()); err != nil {
+		return nil, "", errors.Join(err, l.Close())
+	}
+	return l, port, nil
 }

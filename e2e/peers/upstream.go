@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -24,14 +22,9 @@ type upstream struct {
 }
 
 func startUpstream(ctx context.Context) (*upstream, error) {
-	var c net.ListenConfig
-	l, err := c.Listen(ctx, "tcp", "127.0.0.1:0")
+	l, port, err := listen(ctx, "0")
 	if err != nil {
 		return nil, err
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
 	}
 	u := &upstream{port: port, server: &http.Server{Handler: cluster(), ReadHeaderTimeout: time.Minute}}
 	go func() { _ = u.server.Serve(l) }() // ends with Close
