@@ -30,8 +30,7 @@ var builtinModels = []struct {
 	load func(testing.TB, Options) *Engine
 }{{"mini", loadBuiltin}, {"tiny", loadTiny}}
 
-// The vectors are whole batches, since in these models a pair's score depends on
-// its company.
+// The vectors are whole batches, since in mini a pair's score depends on its company.
 func TestBuiltinModelsEqualTheReferenceBatchByBatch(t *testing.T) {
 	var batches [][]builtinVector
 	readJSON(t, "testdata/builtin/vectors.json", &batches)
@@ -94,6 +93,22 @@ func encodeForTest(t *testing.T, e *Engine, v builtinVector) tokenizer.Pair {
 		t.Errorf("%.40q, %.40q: ids\n got %v\nwant %v", v.Query, v.Passage, ids, v.IDs)
 	}
 	return pairs[0]
+}
+
+// What a file without manifest is said to be comes from its operators, also where
+// the scales of its activations are fixed.
+func TestThePrecisionIsReadFromTheGraph(t *testing.T) {
+	for operator, want := range map[string]string{
+		"MatMul": "fp32", "MatMulNBits": "nbits", "DynamicQuantizeMatMul": "int8", "MatMulInteger": "int8", "MatMulIntegerToFloat": "int8", "QuantizeLinear": "int8",
+	} {
+		g, err := readGraph(productOf(message(nil, graphNode, productNode(operator))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.precision(); got != want {
+			t.Errorf("a graph with %s: precision %q, want %q", operator, got, want)
+		}
+	}
 }
 
 // However a model is quantised, a score that was kept must be the score that the

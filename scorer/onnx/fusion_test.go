@@ -35,7 +35,8 @@ func TestTheOperatorsThatRunAreThoseThatWereMeasured(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantOperators(t, files, map[string]int{
-			"MultiHeadAttention": 2, "DynamicQuantizeMatMul": 9, "Gelu": 2, "LayerNormalization": 5, "SkipLayerNormalization": 0,
+			"MultiHeadAttention": 6, "MatMulIntegerToFloat": 24, "MatMulNBits": 1, "Gelu": 6, "LayerNormalization": 13, "SkipLayerNormalization": 0,
+			"QuantizeLinear": 24, "TopK": 1, "DynamicQuantizeMatMul": 0,
 			"MatMulInteger": 0, "DynamicQuantizeLinear": 0, "Softmax": 0, "Erf": 0, "ReduceMean": 0,
 		})
 	})

@@ -174,6 +174,9 @@ func (g *graph) precision() string {
 		{"DynamicQuantizeMatMul", "int8"},
 		{"QLinearMatMul", "int8"},
 		{"QAttention", "int8"},
+		{"MatMulInteger", "int8"},
+		{"MatMulIntegerToFloat", "int8"},
+		{"QuantizeLinear", "int8"},
 	} {
 		if g.operators[kind.operator] > 0 {
 			return kind.precision

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .lexical import Lexical
+from .skim import Skim
 
 WIDTH = 384
 HEAD = 32  # units of an attention head
@@ -65,9 +65,9 @@ def norm(module, x):
 
 
 class Encoder(nn.Module):
-    """Embeddings and layers. With a head it is a cross-encoder: one logit a pair. Without one it returns the first token's state. lexical: it is told what the texts have in common."""
+    """Embeddings and layers. With a head it is a cross-encoder: one logit a pair. Without one it returns the first token's state. skims: of a passage it reads the tokens that matter most alone."""
 
-    def __init__(self, layers, head=True, vocabulary=30522, positions=512, width=WIDTH, lexical=False):
+    def __init__(self, layers, head=True, vocabulary=30522, positions=512, width=WIDTH, skims=False):
         """layers: how many, or the units (seen, inner) of each."""
         super().__init__()
         self.words = nn.Embedding(vocabulary, width)
@@ -75,7 +75,7 @@ class Encoder(nn.Module):
         self.types = nn.Embedding(2, width)
         self.norm = nn.LayerNorm(width, eps=EPS)
         self.layers = nn.ModuleList(Layer(width, *units) for units in ([()] * layers if isinstance(layers, int) else layers))
-        self.lexical = Lexical(vocabulary, width) if lexical else None
+        self.skim = Skim(vocabulary, width) if skims else None
         if head:
             self.pooler = nn.Linear(width, width)
             self.classifier = nn.Linear(width, 1)
@@ -83,28 +83,26 @@ class Encoder(nn.Module):
 
     def forward(self, ids, types, mask, dtype=torch.float32):
         """ids and types: [batch, length]; mask: [batch, length], true where a token stands. Returns [batch] logits, or [batch, width]."""
-        x, measures, compared = self.embed(ids, types, mask, dtype)
-        mask = mask[:, None, None, :]
-        for n, layer in enumerate(self.layers):
-            x = layer(x, mask, first=n == len(self.layers) - 1)
-            if self.lexical and n == 0:
-                x, more = self.lexical.after_first(x, compared)
-                measures = torch.cat([measures, more], 1)
-        first = x[:, 0].float()
-        if not self.head:
-            return first
-        pooled = linear(self.pooler, first)
-        if self.lexical:
-            return linear(self.classifier, torch.tanh(pooled + self.lexical.pooled(measures)))[:, 0] + self.lexical.direct(measures)[:, 0]
-        return linear(self.classifier, torch.tanh(pooled))[:, 0]
+        x, mask = self.embed(ids, types, mask, dtype)
+        return self.read(x, mask[:, None, None, :])
 
     def embed(self, ids, types, mask, dtype=torch.float32):
-        """The states before the first layer, and what Lexical.compare found."""
-        x, measures, compared = self.words(ids) + self.positions.weight[: ids.shape[1]] + self.types(types), None, None
-        if self.lexical:
-            marks, measures, compared = self.lexical.compare(ids, types, mask)
-            x = x + self.lexical.marks(marks)
-        return norm(self.norm, x.to(dtype)), measures, compared
+        """The states before the first layer, and which of them stand for a token; of all tokens, or of those that Skim.choose keeps."""
+        rows, places = self.words(ids), torch.arange(ids.shape[1], device=ids.device)
+        if self.skim:
+            places, mask = self.skim.choose(rows, ids, types, mask)
+            rows, types = rows.gather(1, places[:, :, None].expand(-1, -1, rows.shape[2])), types.gather(1, places)
+        return norm(self.norm, (rows + self.positions(places) + self.types(types)).to(dtype)), mask
+
+    def read(self, x, mask):
+        """What forward returns, of the states before the first layer; mask: [batch, 1, 1, length], true where a token may be attended to, or what is added to attention's scores."""
+        for n, layer in enumerate(self.layers):
+            x = layer(x, mask, first=n == len(self.layers) - 1)
+        return self.result(x[:, 0].float())
+
+    def result(self, first):
+        """The logit of the first token's last state, or that state."""
+        return linear(self.classifier, torch.tanh(linear(self.pooler, first)))[:, 0] if self.head else first
 
     def trainable(self, words):
         """The parameters to train: all, or all but the word embeddings, which then stay the teacher's for words that training never meets."""
@@ -154,7 +152,7 @@ def depth(state):
 def of(state):
     """The cross-encoder whose state this is."""
     units = [(state[f"layers.{n}.out.weight"].shape[1], state[f"layers.{n}.up.weight"].shape[0]) for n in range(depth(state))]
-    model = Encoder(units, lexical="lexical.idf" in state)
+    model = Encoder(units, skims="skim.worth" in state)
     model.load_state_dict({key: torch.as_tensor(value) for key, value in state.items()})
     return model
 

@@ -3,7 +3,7 @@
 The graph is written node by node: attention and quantised products are single operators of ONNX Runtime, and the last layer is computed for the first token
 alone, since nothing else reaches the score. Word embeddings stay in the teacher's 8 bits (they are not trained), so nothing is lost in them.
 
-Forms of the weights: fp32; int8 (8-bit weights by output channel, activations quantised as they come: one scale for all that runs together); nbits8 and nbits4
+Forms of the weights: fp32; int8 (8-bit weights by output channel, activations quantised as they come: one scale for all that runs together; or by scales found before); nbits8 and nbits4
 (8- or 4-bit weights in blocks, activations quantised by row and block, so that a pair's score does not depend on what runs beside it).
 """
 
@@ -15,16 +15,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from . import bert, smooth
-from .lexical_graph import LexicalGraph
+from .skim_graph import SkimGraph
 
 # Weights of the int8 form use seven bits: where a processor has no VNNI, the products of two neighbours are added in 16 bits, which eight would overflow.
 MOST = 63
 # Matrices of the int8 form that are nbits8 with blocks of 128 instead: what goes into them has outliers, so that one scale for all of it is too coarse. By student; found by
 # leaving each out in turn (RESULTS.md).
-FINER = {"mini": ("layer0.down", "layer2.down"), "tiny": ()}
+FINER = {"mini": ("layer0.down", "layer2.down"), "tiny": ("layer0.down",)}
+FIXED = ("tiny",)  # students whose activations have scales that are found once, in the int8 form
 ORIGIN = {
     "mini": "distilled by training/ from ms-marco-MiniLM-L-12-v2 and bge-small-en-v1.5",
-    "tiny": "distilled by training/ from rerankd-mini, whose first and last layer it starts from",
+    "tiny": "distilled by training/ from rerankd-mini, from whose heads and units that matter most it starts",
 }
 OPSET = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
 
@@ -32,8 +33,8 @@ OPSET = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
 class Graph:
     """Nodes and constants in the order in which they are added."""
 
-    def __init__(self, form, block, finer=(), smoothing=None):
-        self.form, self.block, self.finer, self.smoothing = form, block, finer, smoothing or {}
+    def __init__(self, form, block, finer=(), smoothing=None, scales=None):
+        self.form, self.block, self.finer, self.smoothing, self.scales = form, block, finer, smoothing or {}, scales or {}
         self.nodes, self.constants = [], []
 
     def constant(self, name, value):
@@ -59,13 +60,23 @@ class Graph:
                 x, weight = self.add("Mul", [x, self.constant(name + ".smoothing", 1 / factor)], name + ".smoothed"), weight * factor
             scale = np.maximum(np.abs(weight).max(1), 1e-12) / MOST
             integers = np.clip(np.rint(weight / scale[:, None]), -MOST, MOST).astype(np.int8)
-            constants = [self.constant(name + ".weight", integers.T), self.constant(name + ".scale", scale.astype(np.float32)), ""]
-            return self.ms("DynamicQuantizeMatMul", [x, *constants, self.constant(name + ".bias", bias)], name)
+            constants = [self.constant(name + ".weight", integers.T), self.constant(name + ".scale", scale.astype(np.float32)), self.constant(name + ".bias", bias)]
+            if name in self.scales:
+                return self.fixed(x, *constants, name)
+            return self.ms("DynamicQuantizeMatMul", [x, *constants[:2], "", constants[2]], name)
         bits = 4 if self.form == "nbits4" else 8
         packed, scales = blocks(weight, self.block, bits)
         constants = [self.constant(name + ".weight", packed), self.constant(name + ".scales", scales), "", "", self.constant(name + ".bias", bias)]
         sizes = {"K": weight.shape[1], "N": weight.shape[0], "bits": bits, "block_size": self.block}
         return self.ms("MatMulNBits", [x, *constants], name, accuracy_level=4, **sizes)
+
+    def fixed(self, x, weight, weight_scale, bias, name):
+        """An int8 product whose activations have the scale that is known of them; what lies outside its range gets its end."""
+        least, most = (float(end) for end in self.scales[name])
+        step = (most - least) / 255
+        scale, zero = self.constant(name + ".given.scale", np.float32(step)), self.constant(name + ".given.zero", np.uint8(round(-least / step)))
+        integers = self.add("QuantizeLinear", [x, scale, zero], name + ".given")
+        return self.ms("MatMulIntegerToFloat", [integers, weight, scale, weight_scale, zero, "", bias], name)
 
     def norm(self, x, state, key, name):
         return self.add("LayerNormalization", [x, self.constant(name + ".gamma", state[key + ".weight"]), self.constant(name + ".beta", state[key + ".bias"])], name, axis=-1, epsilon=1e-12)
@@ -103,15 +114,19 @@ def words(graph, state, quantised):
     return graph.add("Mul", [graph.add("Cast", [rows], "words.floats", to=TensorProto.FLOAT), scales], "words.out")
 
 
-def embeddings(graph, state, quantised, added=()):
-    """added: tensors of the embeddings' shape that are added to them."""
+def embeddings(graph, state, quantised):
+    """The states before the first layer, and the mask of those that stand for a token."""
+    if "skim.worth" in state:
+        parts, mask = SkimGraph(graph, state).add(words(graph, state, quantised))
+        return graph.norm(graph.add("Sum", parts, "read"), state, "norm", "embedded"), mask
+    mask = graph.add("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
     length = graph.add("Gather", [graph.add("Shape", ["input_ids"], "shape"), graph.constant("one", np.int64(1))], "length")
     ends = graph.add("Unsqueeze", [length, graph.constant("axis0", np.array([0], np.int64))], "ends")
     starts = graph.constant("starts", np.array([0], np.int64))
     positions = graph.add("Slice", [graph.constant("positions", state["positions.weight"]), starts, ends, starts], "positions.out")
     types = graph.add("Gather", [graph.constant("types", state["types.weight"]), "token_type_ids"], "types.out")
     rows, places = words(graph, state, quantised), graph.add("Add", [types, positions], "places")
-    return graph.skip_norm(rows, graph.add("Sum", [places, *added], "told") if added else places, state, "norm", "embedded")
+    return graph.skip_norm(rows, places, state, "norm", "embedded"), mask
 
 
 def attention(graph, q, k, v, mask, heads, name):
@@ -140,32 +155,24 @@ def layer(graph, x, mask, state, n, last):
     return graph.skip_norm(down, x, state, p + ".norm2", name + ".norm2")
 
 
-def head(graph, x, state, lexical):
+def head(graph, x, state):
     """tanh pooling and one logit a pair; small, so it stays in float32."""
     graph.form, kept = "fp32", graph.form
     first = graph.add("Squeeze", [x, graph.constant("axis1", np.array([1], np.int64))], "pooled")
-    pooled = graph.dense(first, state["pooler.weight"], state["pooler.bias"], "pooler")
-    if lexical:
-        pooled = graph.add("Add", [pooled, lexical.pooled], "pooler.told")
-    logits = graph.dense(graph.add("Tanh", [pooled], "pooler.tanh"), state["classifier.weight"], state["classifier.bias"], "classifier" if lexical else "logits")
-    if lexical:
-        graph.add("Add", [logits, lexical.direct], "logits")
+    pooled = graph.add("Tanh", [graph.dense(first, state["pooler.weight"], state["pooler.bias"], "pooler")], "pooler.tanh")
+    graph.dense(pooled, state["classifier.weight"], state["classifier.bias"], "logits")
     graph.form = kept
 
 
-def model(state, form, quantised=None, block=128, finer=(), smoothing=None):
+def model(state, form, quantised=None, block=128, finer=(), smoothing=None, scales=None):
     """The ONNX model of a state (arrays by the names of bert.Encoder). quantised: the words' integers, scale and zero point where they stay a teacher's; block: of the nbits forms;
-    finer: matrices of the int8 form that are nbits8; smoothing: the factors of smooth.factors, of the int8 form."""
-    graph = Graph(form, block, finer, smoothing)
+    finer: matrices of the int8 form that are nbits8; smoothing and scales: what smooth.calibration returned, for the int8 form."""
+    graph = Graph(form, block, finer, smoothing, scales)
     layers = bert.depth(state)
-    mask = graph.add("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
-    lexical = LexicalGraph(graph, state) if "lexical.idf" in state else None
-    x = embeddings(graph, state, quantised, [lexical.compare()] if lexical else [])
+    x, mask = embeddings(graph, state, quantised)
     for n in range(layers):
         x = layer(graph, x, mask, state, n, n == layers - 1)
-        if lexical and n == 0:
-            x = lexical.after_first(x)
-    head(graph, x, state, lexical)
+    head(graph, x, state)
     inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "length"]) for n in ("input_ids", "attention_mask", "token_type_ids")]
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 1])]
     made = helper.make_model(helper.make_graph(graph.nodes, "cross-encoder", inputs, outputs, graph.constants), opset_imports=OPSET, ir_version=9, producer_name="rerankd")
@@ -191,7 +198,7 @@ def state_of(file):
     else:
         words = raw["words"].astype(np.float32) * raw["words.scale"]
     state = {"words.weight": words, "positions.weight": raw["positions"], "types.weight": raw["types"]}
-    if "lexical.idf" in raw:
+    if "skim.worth.table" in raw:
         raise SystemExit(f"{file}: tiny can't be gone on from: train mini on your data, and make a tiny of it")
     names = {"norm": "embedded", "pooler": "pooler", "classifier": "logits"}
     layers = 1 + max(int(name.split(".")[0].removeprefix("layer")) for name in raw if name.startswith("layer"))
@@ -208,15 +215,15 @@ def state_of(file):
     return state
 
 
-def smoothing_of(args, state):
-    """The factors that the weights come with, or new ones by the training data."""
+def calibration(args, state):
+    """The factors and scales that the weights come with, or new ones by the training data."""
     kept = smooth.kept(args.start)
-    if kept or (args.form != "int8" and not args.keep):
+    if any(kept) or (args.form != "int8" and not args.keep):
         return kept
     if not (args.work / "prepared.npz").exists():
         raise SystemExit(f"export: {args.work} has no prepared.npz to find outliers with: run the stage prepare first")
-    layers = bert.depth(state)
-    return {name: smooth.factors(most) for name, most in smooth.ranges(model(state, "fp32"), layers, smooth.pairs(np.load(args.work / "prepared.npz"))).items()}
+    found = smooth.ranges(model(state, "fp32"), bert.depth(state), smooth.pairs(np.load(args.work / "prepared.npz")))
+    return smooth.calibration(found, args.name in FIXED)
 
 
 def check(made, state, vocabulary):
@@ -265,8 +272,8 @@ def run(args):
     words = "embeddings.word_embeddings.weight"
     kept = np.array_equal(state["words.weight"], teachers.load(args.work / "cross.npz")[words])
     quantised = tuple(flat[f"{words}|{part}"] for part in "qsz") if kept else None
-    smoothing = smoothing_of(args, state)
-    made = model(state, args.form, quantised, finer=FINER[args.name], smoothing=smoothing)
+    smoothing, scales = calibration(args, state)
+    made = model(state, args.form, quantised, finer=FINER[args.name], smoothing=smoothing, scales=scales)
     off = check(made, state, state["words.weight"].shape[0])
     most = {"fp32": 1e-3 if kept else 0.1, "int8": 1.0, "nbits8": 0.5, "nbits4": 3.0}[args.form]
     print(f"export: {args.form}: logits at most {off:.2g} from PyTorch's")
@@ -290,5 +297,5 @@ def run(args):
     }
     (out / "rerankd.json").write_text(json.dumps(manifest, indent=2) + "\n")
     if args.keep:
-        smooth.keep(args.keep, state, smoothing)
+        smooth.keep(args.keep, state, smoothing, scales)
     print(f"export: {out}: {(out / 'model.onnx').stat().st_size / 1e6:.1f} MB")

@@ -1,7 +1,8 @@
-"""Outliers in what the int8 products are given, and the factors that take them out.
+"""What the int8 products are given: outliers and the factors that take them out, and the ranges of what is left.
 
 The int8 form has one scale for all activations of a product, which a channel of far greater range than the others makes coarse for all of them. Such a channel is divided by a factor
 before it is quantised, and its weights are multiplied by it: the product stays what it is. (SmoothQuant, arXiv 2211.10438, with factors for the outliers alone.)
+Where the scale is one that was found here, not one of what runs together, a pair's score doesn't depend on the pairs beside it.
 """
 
 import numpy as np
@@ -15,29 +16,33 @@ from .pairs import Texts
 # Of a product's channels so many are smoothed at most: down to the range of the next.
 OUTLIERS = 16
 PAIRS = 160
-SUFFIX = ".smoothing"
+SMOOTHING, RANGE = ".smoothing", ".range"
 
 
-def inputs(layers, told):
-    """{product: the tensor it is given}, by the names of the graph that export writes; attention's output is left out, where there are no outliers. told: the second layer is given LexicalGraph's states."""
+def inputs(layers):
+    """{product: the tensor it is given}, by the names of the graph that export writes."""
     found, x = {}, "embedded"
     for n in range(layers):
-        found |= {f"layer{n}.{'kv' if n == layers - 1 else 'qkv'}": x, f"layer{n}.up": f"layer{n}.norm1", f"layer{n}.down": f"layer{n}.gelu"}
-        x = "lexical.told" if told and n == 0 else f"layer{n}.norm2"
+        found |= {f"layer{n}.out": f"layer{n}.attention", f"layer{n}.up": f"layer{n}.norm1", f"layer{n}.down": f"layer{n}.gelu"}
+        found |= {f"layer{n}.q": f"layer{n}.first", f"layer{n}.kv": x} if n == layers - 1 else {f"layer{n}.qkv": x}
+        x = f"layer{n}.norm2"
     return found
 
 
 def ranges(fp32, layers, feeds):
-    """{product: greatest magnitude of each channel it is given} over runs of the fp32 graph."""
-    tensors = inputs(layers, any(node.name == "lexical.told" for node in fp32.graph.node))
+    """{product: the least and the greatest of each channel it is given, [2, channels]} over runs of the fp32 graph."""
+    tensors = inputs(layers)
     names = sorted(set(tensors.values()))
     fp32.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
     session = onnxruntime.InferenceSession(fp32.SerializeToString(), providers=["CPUExecutionProvider"])
-    most = {}
+    found = {}
     for feed in feeds:
         for name, x in zip(names, session.run(names, feed)):
-            most[name] = np.maximum(most.get(name, 0.0), np.abs(x).max((0, 1)))
-    return {product: most[name] for product, name in tensors.items()}
+            least, most = x.min((0, 1)), x.max((0, 1))
+            if name in found:
+                least, most = np.minimum(least, found[name][0]), np.maximum(most, found[name][1])
+            found[name] = np.stack([least, most])
+    return {product: found[name] for product, name in tensors.items()}
 
 
 def pairs(prepared, count=PAIRS, seed=1):
@@ -52,23 +57,32 @@ def pairs(prepared, count=PAIRS, seed=1):
         yield {"input_ids": ids.numpy(), "token_type_ids": types.numpy(), "attention_mask": mask.long().numpy()}
 
 
-def factors(most):
-    """The factor of each channel, 1 for most; in half precision, as they are kept."""
-    return np.maximum(1, most / np.sort(most)[-1 - OUTLIERS]).astype(np.float16)
+def calibration(found, static):
+    """({product: the factor of each channel}, {product: the range of what is quantised}) of what ranges found. Factors are 1 for most channels, and for attention's output and the first token's
+    query, where there are no outliers, there are none; ranges, with static alone, are after the division. In half and in single precision, as they are kept."""
+    factors, scales = {}, {}
+    for product, (least, most) in found.items():
+        factor = np.ones(len(least), np.float16)
+        if not product.endswith((".out", ".q")):
+            magnitude = np.maximum(-least, most)
+            factors[product] = factor = np.maximum(1, magnitude / np.sort(magnitude)[-1 - OUTLIERS]).astype(np.float16)
+        if static:
+            scales[product] = np.array([min(0, (least / factor).min()), max(0, (most / factor).max())], np.float32)
+    return factors, scales
 
 
-def keep(file, state, smoothing):
-    """Writes what `export --from` needs to make every form again: the parameters without the word embeddings, and the factors, in half precision."""
+def keep(file, state, smoothing, scales):
+    """Writes what `export --from` needs to make every form again: the parameters without the word embeddings, in half precision, and what calibration returned."""
     parameters = {name: value.astype(np.float16) for name, value in state.items() if name != "words.weight"}
-    np.savez_compressed(file, **parameters, **{name + SUFFIX: factor for name, factor in smoothing.items()})
+    np.savez_compressed(file, **parameters, **{name + SMOOTHING: factor for name, factor in smoothing.items()}, **{name + RANGE: ends for name, ends in scales.items()})
 
 
 def kept(file):
-    """The factors in a file that keep wrote, or in an int8 model folder; none in others."""
+    """What calibration returned, in a file that keep wrote; of an int8 model folder the factors alone; nothing in others."""
     if file is None or file.suffix == ".pt":
-        return {}
+        return {}, {}
     if file.is_dir():
-        found = {i.name: 1 / numpy_helper.to_array(i) for i in onnx.load(file / "model.onnx").graph.initializer if i.name.endswith(SUFFIX)}
+        found = {i.name: 1 / numpy_helper.to_array(i) for i in onnx.load(file / "model.onnx").graph.initializer if i.name.endswith(SMOOTHING)}
     else:
-        found = {name: value for name, value in np.load(file).items() if name.endswith(SUFFIX)}
-    return {name.removesuffix(SUFFIX): value for name, value in found.items()}
+        found = np.load(file)
+    return tuple({name.removesuffix(end): found[name] for name in found if name.endswith(end)} for end in (SMOOTHING, RANGE))

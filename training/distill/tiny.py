@@ -1,7 +1,6 @@
-"""Stage `tiny`: the student of two layers, told what the texts have in common (lexical.py), learns mini's logits.
+"""Stage `tiny`: mini itself, reading the tokens of a passage that matter most (skim.py) with the heads and units that matter most (cut.py), learns mini's logits.
 
-Mini scores a sample of the groups once; the blocks are kept, so that an interruption loses one. Training starts from mini's first and last layer. After a fifth of its time the first layer
-is cut to the heads and the units that carry most by then, and training goes on with what is left.
+Mini scores a sample of the groups once; the blocks are kept, so that an interruption loses one.
 """
 
 import json
@@ -13,20 +12,21 @@ import time
 import numpy as np
 import torch
 
-from . import bert, lexical, machine as machines
-from .bert import HEAD
+from . import bert, machine as machines, skim
+from .cut import cut
 from .pairs import CLS, SEP, Texts, score
 from .progress import Progress
 from .train import Average, loss_of, measured, read_state, weights_of
 
-LAYERS, INNER = (0, 5), 768
-CUT_HEADS, CUT_INNER = 8, 384  # of the first layer, which is run for every token
+TOKENS = 44  # of a passage that are read
+BUDGET = 3.4e6  # multiplications for each of them, of mini's 9.1 million
+SEEN = {"worth of tokens": 25, "means": 2, "worth of heads and units": 14}  # steps' groups by which tokens, then heads and units are chosen
 WIDTH = 8  # candidates of a group
 LENGTHS, LONG_SHARE = (112, 256), 0.25  # tokens of a group's passages, and how many groups have the longer ones
 BLOCK = 200  # groups scored between two saves
 HELD = 2 * BLOCK  # groups that are not trained on, at most a tenth: they show whether more groups would help
-WIDE_SHARE = 0.2  # of the time, before the first layer is cut
-DECAY, AVERAGED = 0.5, 0.3  # last parts of the run in which the rate falls, and whose parameters are averaged
+DECAY, LOWEST = 0.65, 0.03  # last part of the run in which the rate falls, and to what part of it
+AVERAGED = 0.2  # last part whose parameters are averaged
 
 
 def sample(arrays, count, seed):
@@ -144,46 +144,8 @@ def scored_blocks(args, machine, arrays, folder, state, blocks):
         yield from pool.imap_unordered(work_on, blocks)
 
 
-def narrow(state, inner):
-    """The state with its feed-forward layers cut to the inner units that carry most: by the product of the norms of what goes in and what comes out."""
-    out = dict(state)
-    for key in [k for k in state if k.endswith(".up.weight")]:
-        stem = key.removesuffix("up.weight")
-        worth = state[key].norm(dim=1) * state[stem + "down.weight"].norm(dim=0)
-        kept = worth.topk(inner).indices.sort().values
-        out[key], out[stem + "up.bias"] = state[key][kept], state[stem + "up.bias"][kept]
-        out[stem + "down.weight"] = state[stem + "down.weight"][:, kept]
-    return out
-
-
-@torch.no_grad()
-def cut(model, feeds, heads, inner):
-    """The model with its first layer cut to the heads and inner units whose contributions vary most over the feeds; the mean of what the others contributed goes into the biases."""
-    layer, contexts, units = model.layers[0], [], []
-    for ids, types, mask in feeds:
-        x = model.embed(ids, types, mask)[0]
-        context = layer.context(x, mask[:, None, None, :])
-        contexts.append(context[mask])
-        units.append(layer.units(bert.norm(layer.norm1, x + bert.linear(layer.out, context)))[mask])
-    contexts, units = torch.cat(contexts), torch.cat(units)
-    state = {key: value.clone() for key, value in model.state_dict().items()}
-    out, down = state["layers.0.out.weight"], state["layers.0.down.weight"]
-    worth = torch.stack([(c @ w.T).var(0).sum() for c, w in zip(contexts.split(HEAD, 1), out.split(HEAD, 1))])
-    kept_heads = worth.topk(heads).indices.sort().values
-    kept_context = (kept_heads[:, None] * HEAD + torch.arange(HEAD, device=out.device)).reshape(-1)
-    kept_units = (units.var(0) * down.pow(2).sum(0)).topk(inner).indices.sort().values
-    for name, weight, values, kept in (("out", out, contexts, kept_context), ("down", down, units, kept_units)):
-        mean = values.mean(0)
-        state[f"layers.0.{name}.bias"] += weight @ mean - weight[:, kept] @ mean[kept]
-        state[f"layers.0.{name}.weight"] = weight[:, kept]
-    for kind in ("weight", "bias"):
-        state[f"layers.0.qkv.{kind}"] = torch.cat([part[kept_context] for part in state[f"layers.0.qkv.{kind}"].chunk(3)])
-        state[f"layers.0.up.{kind}"] = state[f"layers.0.up.{kind}"][kept_units]
-    return bert.of(state).to(out.device)
-
-
 class Trainer:
-    """Trains by scored groups, but for the last ones, which are held back. The optimizer's moments are new after the cut."""
+    """Trains by scored groups, but for the last ones, which are held back."""
 
     def __init__(self, args, machine, arrays, scored):
         self.args, self.machine, self.scored = args, machine, scored
@@ -228,15 +190,18 @@ class Trainer:
                 total += len(drawn) * float(self.loss(model, drawn, most)[1])
         return total / max(1, len(groups))
 
-    def feeds(self, steps=4):
-        """Model inputs of some groups."""
+    def feeds(self, what, steps):
+        """Model inputs of so many steps' groups; what: what they are for, shown beside how far it is."""
+        progress = Progress(what, steps)
         for _ in range(steps):
             drawn, most = self.draw()
             queries, passages = self.pairs(drawn)
             yield self.texts[most].pairs(queries, passages, int(self.texts[most].lengths(queries, passages).max()))
+            progress.add(1)
+        progress.done()
 
-    def run(self, model, seconds, last):
-        """Trains for so long; with last, the rate falls and parameters are averaged towards the end."""
+    def run(self, model, seconds):
+        """Trains for so long; the rate falls and parameters are averaged towards the end."""
         params = model.trainable(False)
         optimizer = torch.optim.AdamW(params, lr=self.args.rate, betas=(0.9, 0.98), weight_decay=0.01)
         average, step, pairs, kls = Average(), 0, 0, []
@@ -244,8 +209,8 @@ class Trainer:
         progress = Progress("train", self.args.steps, seconds=seconds)
         while (done := (time.monotonic() - started) / seconds) < 1 and step < self.args.steps:
             rate = self.args.rate * min(1.0, (step + 1) / self.args.warmup)
-            if last and done > 1 - DECAY:
-                rate *= max(0.1, (1 - done) / DECAY)
+            if done > 1 - DECAY:
+                rate *= max(LOWEST, (1 - done) / DECAY)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             drawn, most = self.draw()
@@ -256,15 +221,15 @@ class Trainer:
             optimizer.step()
             step, pairs = step + 1, pairs + int((self.scored["candidates"][drawn] >= 0).sum())
             kls.append(kl.detach())
-            if last and done > 1 - AVERAGED and step % 3 == 0:
+            if done > 1 - AVERAGED and step % 3 == 0:
                 average.add(params)
             now = time.monotonic()
             if now - told > 20:
                 mean = float(torch.stack(kls).mean())
-                self.curve.append({"step": step, "seconds": round(self.spent + now - started, 1), "kl": round(mean, 4)})
+                self.curve.append({"step": step, "seconds": round(now - started, 1), "kl": round(mean, 4)})
                 progress.add(step - progress.count, f"KL {mean:.4f}, {pairs / (now - started):.0f} pairs/s")
                 kls, told = [], now
-        self.spent += time.monotonic() - started
+        self.spent = time.monotonic() - started
         if average.count:
             average.apply(params)
 
@@ -287,15 +252,11 @@ def run(args):
     scored = score_groups(args, machine, arrays, folder, mini)
     torch.manual_seed(args.seed)
     trainer = Trainer(args, machine, arrays, scored)
-    middle = args.work / "tiny-middle.pt"
-    if middle.exists():
-        model = bert.of(torch.load(middle))
-    else:
-        model = student(mini, lexical.idf(arrays)).to(machine.device)
-        trainer.run(model, args.minutes * 60 * WIDE_SHARE, last=False)
-        model = cut(model, trainer.feeds(), CUT_HEADS, CUT_INNER)
-        torch.save(model.state_dict(), middle)
-    trainer.run(model, args.minutes * 60 * (1 - WIDE_SHARE), last=True)
+    begin = args.work / "tiny-begin.pt"
+    if not begin.exists():
+        torch.save(student(mini, skim.idf(arrays), trainer).state_dict(), begin)
+    model = bert.of(torch.load(begin)).to(machine.device)
+    trainer.run(model, args.minutes * 60)
     torch.save(model.state_dict(), args.work / "tiny.pt")
     held = np.arange(trainer.trained, len(scored["groups"]))
     divergence = {name: round(trainer.divergence(model, groups), 4) for name, groups in (("trained", np.arange(len(held))), ("held back", held))}
@@ -305,10 +266,16 @@ def run(args):
     (args.work / "tiny.json").write_text(json.dumps(result, indent=1))
 
 
-def student(state, rarity):
-    """The untrained student of a deeper model's state."""
-    wide = narrow(bert.keep_layers(state, LAYERS), INNER)
-    model = bert.Encoder([(bert.WIDTH, INNER)] * len(LAYERS), lexical=True)
-    model.load_state_dict(wide, strict=False)
-    model.lexical.begin(model.words.weight, rarity)
+def student(state, rarity, trainer):
+    """The untrained student: the model of a state, cut to what matters most on the trainer's groups."""
+    mini = bert.of(state).to(trainer.machine.device)
+    mini.requires_grad_(False)
+    skims = bert.Encoder(bert.depth(state), skims=True).to(trainer.machine.device)
+    skims.load_state_dict(state, strict=False)
+    skims.requires_grad_(False)
+    of_tokens, means, of_units = (trainer.feeds(*each) for each in SEEN.items())
+    pairs, tokens = skims.skim.learn(mini, rarity.to(trainer.machine.device), of_tokens, TOKENS)
+    print(f"tiny: worth of tokens from {tokens:,} tokens of {pairs:,} pairs", flush=True)
+    model = cut(skims, means, of_units, BUDGET)
+    print("tiny: heads and inner units kept by layer: " + ", ".join(f"{layer.out.in_features // bert.HEAD} and {layer.up.out_features}" for layer in model.layers), flush=True)
     return model

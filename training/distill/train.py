@@ -19,7 +19,7 @@ from .bert import z
 from .measure import MEASURED_TOKENS, Windows, row
 from .pairs import Texts, score
 from .progress import Progress
-from .smooth import SUFFIX
+from .smooth import RANGE, SMOOTHING
 
 # Which layers of its teacher the student starts from.
 LAYERS = (0, 2, 4, 6, 9, 11)
@@ -191,7 +191,7 @@ def read_state(path, work):
         return {k: torch.tensor(v) for k, v in state_of(path / "model.onnx").items()}
     if path.suffix == ".pt":
         return torch.load(path, map_location="cpu")
-    state = {k: torch.tensor(v.astype(np.float32)) for k, v in np.load(path).items() if not k.endswith(SUFFIX)}
+    state = {k: torch.tensor(v.astype(np.float32)) for k, v in np.load(path).items() if not k.endswith((SMOOTHING, RANGE))}
     teacher = teach.teachers.load(work / "cross.npz")
     return {"words.weight": torch.tensor(teacher["embeddings.word_embeddings.weight"]), **state}
 
