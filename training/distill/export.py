@@ -65,9 +65,10 @@ class Graph:
                 return self.fixed(x, *constants, name)
             return self.ms("DynamicQuantizeMatMul", [x, *constants[:2], "", constants[2]], name)
         bits = 4 if self.form == "nbits4" else 8
-        packed, scales = blocks(weight, self.block, bits)
+        block = self.block if weight.shape[1] % self.block == 0 else 64  # tiny's inner units are a multiple of that
+        packed, scales = blocks(weight, block, bits)
         constants = [self.constant(name + ".weight", packed), self.constant(name + ".scales", scales), "", "", self.constant(name + ".bias", bias)]
-        sizes = {"K": weight.shape[1], "N": weight.shape[0], "bits": bits, "block_size": self.block}
+        sizes = {"K": weight.shape[1], "N": weight.shape[0], "bits": bits, "block_size": block}
         return self.ms("MatMulNBits", [x, *constants], name, accuracy_level=4, **sizes)
 
     def fixed(self, x, weight, weight_scale, bias, name):
