@@ -59,10 +59,8 @@ func equalTheReference(t *testing.T, e *Engine, batches [][]builtinVector) {
 		for i, v := range batch {
 			input[i] = encodeForTest(t, e, v)
 		}
-		var r rows
-		r.lay(input, e.tokenizer.PadID())
-		scores := make([]float32, len(batch))
-		if err := e.session.score(t.Context(), &r, scores); err != nil {
+		scores, err := e.tryOut(t.Context(), input)
+		if err != nil {
 			t.Fatal(err)
 		}
 		for i, v := range batch {
@@ -139,6 +137,36 @@ func aloneAsTogether(t *testing.T, e *Engine) {
 		}
 		if d := math.Abs(float64(alone[0] - together[i])); d > bound {
 			t.Errorf("%.40q: %v alone, %v beside %d others", passages[i], alone[0], together[i], len(passages)-1)
+		}
+	}
+}
+
+// Batches hold pairs of several searches: a query of another length beside a pair
+// must not move its score either.
+func TestAScoreDoesNotDependOnTheQueriesBesideIt(t *testing.T) {
+	e := loadTiny(t, Options{Workers: 1})
+	if e.Info().Batching != Together {
+		t.Fatalf("pairs run %s, want together", e.Info().Batching)
+	}
+	var batches [][]builtinVector
+	readJSON(t, "testdata/builtin/vectors.json", &batches)
+	for _, batch := range batches {
+		input := make([]tokenizer.Pair, len(batch))
+		for i, v := range batch {
+			input[i] = encodeForTest(t, e, v)
+		}
+		together, err := e.tryOut(t.Context(), input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range batch {
+			alone, err := e.tryOut(t.Context(), input[i:i+1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := math.Abs(float64(alone[0] - together[i])); d > mostSway {
+				t.Errorf("%.40q, %.40q: %v alone, %v beside %d others", v.Query, v.Passage, alone[0], together[i], len(batch)-1)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ One implementation for both, so that a student starts from a teacher's own layer
 and in half precision on a GPU. Parameters are kept in float32; the forward pass runs in the type it is told.
 """
 
+import functools
 import re
 
 import torch
@@ -29,11 +30,12 @@ class Layer(nn.Module):
         self.down = nn.Linear(inner, width)
         self.norm2 = nn.LayerNorm(width, eps=EPS)
 
-    def forward(self, x, mask, first=False):
-        """The states after the layer; of the first token alone where first is set: [batch, 1, width]."""
-        context = self.context(x, mask, first)
+    def forward(self, x, mask, first=False, through=None):
+        """The states after the layer; of the first token alone where first is set: [batch, 1, width]. through: a function of "out" or "down" and what that matrix is given, which returns what it is given instead."""
+        through = through or (lambda kind, values: values)
+        context = through("out", self.context(x, mask, first))
         x = norm(self.norm1, (x[:, :1] if first else x) + linear(self.out, context))
-        return norm(self.norm2, x + linear(self.down, self.units(x)))
+        return norm(self.norm2, x + linear(self.down, through("down", self.units(x))))
 
     def context(self, x, mask, first=False):
         """What attention brings each token, or the first: [batch, length or 1, seen]."""
@@ -94,10 +96,11 @@ class Encoder(nn.Module):
             rows, types = rows.gather(1, places[:, :, None].expand(-1, -1, rows.shape[2])), types.gather(1, places)
         return norm(self.norm, (rows + self.positions(places) + self.types(types)).to(dtype)), mask
 
-    def read(self, x, mask):
-        """What forward returns, of the states before the first layer; mask: [batch, 1, 1, length], true where a token may be attended to, or what is added to attention's scores."""
+    def read(self, x, mask, through=None):
+        """What forward returns, of the states before the first layer; mask: [batch, 1, 1, length], true where a token may be attended to, or what is added to attention's scores. through: as of
+        Layer.forward, given the layer's number first."""
         for n, layer in enumerate(self.layers):
-            x = layer(x, mask, first=n == len(self.layers) - 1)
+            x = layer(x, mask, n == len(self.layers) - 1, through and functools.partial(through, n))
         return self.result(x[:, 0].float())
 
     def result(self, first):

@@ -4,6 +4,8 @@ What one is worth is the mean square of the logit's derivative by how far what i
 the mean of what is cut goes into the biases. The budget of products a token is given to whatever is worth most for its cost.
 """
 
+import collections
+
 import torch
 
 from . import bert
@@ -15,44 +17,42 @@ LAST = 0.15  # cost of an inner unit of the last layer, whose products are of on
 
 
 class Gates:
-    """A gate of 1 on each pair's heads and units: what passes is mean + gate × (value − mean)."""
+    """A gate of 1 on each pair's heads and units: what passes is mean + gate × (value − mean). Places are (layer, "out" for heads or "down" for units)."""
 
     def __init__(self, model, feeds):
-        self.model, contexts, units = model, [[] for _ in model.layers], [[] for _ in model.layers]
+        self.model, seen = model, collections.defaultdict(list)
+
+        def keep(place, values, mask):
+            seen[place].append(values[mask[:, : values.shape[1]]])
+            return values
+
         with torch.no_grad():
             for feed in feeds:
-                self.forward(*feed, lambda n, x, at: contexts[n].append(x[at]) or x, lambda n, x, at: units[n].append(x[at]) or x)
-        self.means = [[torch.cat(each).mean(0) for each in kind] for kind in (contexts, units)]
+                self.logits(feed, keep)
+        self.means = {place: torch.cat(each).mean(0) for place, each in seen.items()}
 
-    def forward(self, ids, types, mask, on_context, on_units):
-        """The pairs' logits; the functions are given the layer's number, values, and which of them stand for a token, and return values."""
-        x, mask = self.model.embed(ids, types, mask)
-        for n, layer in enumerate(self.model.layers):
-            last = n == len(self.model.layers) - 1
-            at, before = (mask[:, :1], x[:, :1]) if last else (mask, x)
-            context = on_context(n, layer.context(x, mask[:, None, None, :], first=last), at)
-            between = bert.norm(layer.norm1, before + bert.linear(layer.out, context))
-            x = bert.norm(layer.norm2, between + bert.linear(layer.down, on_units(n, layer.units(between), at)))
-        return self.model.result(x[:, 0])
+    def logits(self, feed, change):
+        """The pairs' logits; change is given a place, the values there and the mask of tokens, and returns the values that pass."""
+        x, mask = self.model.embed(*feed)
+        return self.model.read(x, mask[:, None, None, :], lambda n, kind, values: change((n, kind), values, mask))
 
     def worth(self, feeds):
-        """For heads and for units, by layer: [heads] or [units]."""
-        sums, pairs = ([0.0] * len(self.model.layers), [0.0] * len(self.model.layers)), 0
+        """{place: [heads] or [units]}"""
+        sums, pairs = dict.fromkeys(self.means, 0.0), 0
         for feed in feeds:
-            gates = ({}, {})
+            gates = {}
 
-            def gated(kind, n, x):
-                count, mean = x.shape[2] // (1, HEAD)[kind == 0], self.means[kind][n]
-                gates[kind][n] = gate = torch.ones(len(x), 1, count, device=x.device, requires_grad=True)
-                return mean + (x - mean) * gate.repeat_interleave(x.shape[2] // count, 2)
+            def gated(place, values, _):
+                size = HEAD if place[1] == "out" else 1
+                gates[place] = gate = torch.ones(len(values), 1, values.shape[2] // size, device=values.device, requires_grad=True)
+                return self.means[place] + (values - self.means[place]) * gate.repeat_interleave(size, 2)
 
-            logits = self.forward(*feed, lambda n, x, at: gated(0, n, x), lambda n, x, at: gated(1, n, x))
-            logits.sum().backward(inputs=[gate for kind in gates for gate in kind.values()])
+            logits = self.logits(feed, gated)
+            logits.sum().backward(inputs=list(gates.values()))
             pairs += len(logits)
-            for kind, total in zip(gates, sums):
-                for n, gate in kind.items():
-                    total[n] = total[n] + gate.grad[:, 0].pow(2).sum(0)
-        return [[total / pairs for total in kind] for kind in sums]
+            for place, gate in gates.items():
+                sums[place] = sums[place] + gate.grad[:, 0].pow(2).sum(0)
+        return {place: total / pairs for place, total in sums.items()}
 
 
 def shares(heads, units, budget):
@@ -76,14 +76,15 @@ def shares(heads, units, budget):
 def cut(model, some, more, budget):
     """The model cut to the budget. some, more: feeds (ids, types, mask) to find the means and the worth by."""
     gates = Gates(model, some)
-    heads, units = gates.worth(more)
+    worth = gates.worth(more)
+    heads, units = ([worth[n, kind] for n in range(len(model.layers))] for kind in ("out", "down"))
     state = {key: value.clone() for key, value in model.state_dict().items()}
     for n, (head_count, unit_count) in enumerate(shares(heads, units, budget)):
         p = f"layers.{n}."
         kept_heads, kept_units = heads[n].topk(head_count).indices.sort().values, units[n].topk(unit_count).indices.sort().values
         kept_context = (kept_heads[:, None] * HEAD + torch.arange(HEAD, device=kept_heads.device)).reshape(-1)
-        for name, mean, kept in (("out", gates.means[0][n], kept_context), ("down", gates.means[1][n], kept_units)):
-            weight = state[f"{p}{name}.weight"]
+        for name, kept in (("out", kept_context), ("down", kept_units)):
+            mean, weight = gates.means[n, name], state[f"{p}{name}.weight"]
             state[f"{p}{name}.bias"] += weight @ mean - weight[:, kept] @ mean[kept]
             state[f"{p}{name}.weight"] = weight[:, kept]
         for kind in ("weight", "bias"):
